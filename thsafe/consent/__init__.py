@@ -1,0 +1,1 @@
+"""Consent as signed, scoped, revocable records."""

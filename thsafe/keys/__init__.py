@@ -1,0 +1,1 @@
+"""Keys and certificates: made, kept, opened by URI."""

@@ -1,0 +1,1 @@
+"""The append-only log that can be proven."""

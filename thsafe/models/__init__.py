@@ -1,0 +1,1 @@
+"""Model cards, fetching and safe loading."""

@@ -1,0 +1,1 @@
+"""C2PA credentials: written, read, recovered. The only importer of c2pa."""

@@ -1,0 +1,1 @@
+"""Tables behind one engine: SQLite or PostgreSQL."""

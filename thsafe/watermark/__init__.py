@@ -1,0 +1,1 @@
+"""Invisible marks in picture and sound."""

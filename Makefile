@@ -1,0 +1,54 @@
+# One entry for everything: make demo, make test, make lint type docs bench.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= build/demo
+BENCH ?= build/bench
+# Where pip has been told to look for local wheels; uv reads its own variable.
+FIND_LINKS = $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
+# The whole suite in parallel: set JOBS=1 to debug.
+JOBS ?= 2
+
+export OMP_NUM_THREADS ?= 2
+export NUMBA_CACHE_DIR ?= $(abspath build/numba)
+
+.PHONY: help setup demo test lint type docs bench check clean
+
+help:  ## Show what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: $(VENV)/.ready  ## Create the environment (uv when it is there, plain pip otherwise)
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if command -v uv >/dev/null 2>&1; then \
+	    UV_FIND_LINKS="$(FIND_LINKS)" uv pip install --python $(BIN)/python -c constraints.txt -e '.[dev,docs,speech,postgres]'; \
+	else \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs,speech,postgres]'; \
+	fi
+	@touch $@
+
+demo: setup  ## Make a disclosed talking head, verify three copies of it, audit it
+	@$(BIN)/python benchmarks/demo.py $(DEMO)
+
+test: setup  ## The whole test suite
+	@$(BIN)/python -m pytest -n $(JOBS) --dist=worksteal
+
+lint: setup  ## Style, formatting and who may import whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+type: setup  ## mypy, strict
+	@$(BIN)/mypy
+
+docs: setup  ## Build the documentation into site/
+	@$(BIN)/zensical build --strict
+
+bench: setup  ## Measure: writes JSON and text below build/bench
+	@$(BIN)/python benchmarks/run.py $(BENCH)
+
+check: lint type test docs  ## All that must be green
+
+clean:  ## Remove what was built (not the environment)
+	rm -rf build site .pytest_cache .mypy_cache .ruff_cache

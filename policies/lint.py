@@ -1,0 +1,79 @@
+"""What Cedar's own validator does not catch, and what it does, as a list of findings."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from policies.bundle import BASELINE, BASELINE_DIGESTS, PACKAGE_FOLDER, PERMIT_FILE, Note, joined, notes_of
+from policies.rules import parse_rules
+
+PLACEHOLDERS = frozenset({"media", "task", "purpose", "language", "channel", "requester", "performer"})
+"""Words in braces that ``@words`` and ``@next`` may use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One fault of a bundle."""
+
+    code: str
+    text: str
+
+
+def lint(files: Mapping[str, str]) -> list[Finding]:
+    """Every fault of a bundle's files; an empty list means that it may be loaded."""
+    import cedarpy
+
+    try:
+        notes = notes_of(files)
+    except ValueError as problem:
+        return [Finding(code="policy.schema", text=f"Cedar cannot parse a policy: {problem}")]
+    findings = [
+        Finding(code="policy.schema", text=str(error))
+        for error in cedarpy.validate_policies(joined(files), files["schema.cedarschema"]).errors
+    ]
+    try:
+        rules = {rule.id for rule in parse_rules(files["rules.yaml"])}
+    except (ValueError, TypeError) as problem:
+        return [*findings, Finding(code="policy.rule", text=str(problem))]
+    seen: set[str] = set()
+    for note in notes:
+        findings += _judge(note, seen, rules)
+        seen.add(note.id)
+    forbids = {note.id: note for note in notes if note.effect == "forbid"}
+    findings += [
+        Finding(code="policy.baseline", text=f"the baseline rule {name} is missing")
+        for name in sorted(BASELINE - forbids.keys())
+    ]
+    pinned = json.loads((PACKAGE_FOLDER / BASELINE_DIGESTS).read_text(encoding="utf-8"))
+    findings += [
+        Finding(code="policy.baseline", text=f"the baseline rule {name} was changed")
+        for name in sorted(BASELINE & forbids.keys())
+        if forbids[name].digest != pinned.get(name)
+    ]
+    return findings
+
+
+def _judge(note: Note, seen: set[str], rules: set[str]) -> list[Finding]:
+    where = f"{note.file} @id {note.id or '(none)'}"
+    findings = []
+    if not note.id:
+        findings.append(Finding(code="policy.id", text=f"{note.file}: a policy without @id"))
+    elif note.id in seen:
+        findings.append(Finding(code="policy.id", text=f"{where}: the id stands twice"))
+    if note.effect == "permit":
+        if note.file != PERMIT_FILE:
+            findings.append(Finding(code="policy.permit", text=f"{where}: a permit outside {PERMIT_FILE}"))
+        return findings
+    if note.rule not in rules:
+        findings.append(
+            Finding(code="policy.rule", text=f"{where}: @rule {note.rule or '(none)'} is not in rules.yaml")
+        )
+    if not note.words or not note.next_step:
+        findings.append(Finding(code="policy.words", text=f"{where}: @words and @next tell people what to do"))
+    unknown = set(re.findall(r"\{(\w*)\}", note.words + note.next_step)) - PLACEHOLDERS
+    if unknown:
+        findings.append(Finding(code="policy.words", text=f"{where}: unknown {', '.join(sorted(unknown))} in braces"))
+    return findings

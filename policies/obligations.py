@@ -1,0 +1,79 @@
+"""From places and facts to what must be done to the output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from policies.facts import PolicyFacts
+from policies.rules import Rule
+from policies.territories import WORLD, enclosing
+from thsafe.core.types import Json, Label, Obligations
+
+HOUSE: Final = "house"
+NAMED_ONLY: Final = frozenset({"CN"})
+"""Packs that bind only a job that names them: their label is in the language of the place."""
+
+
+def oblige(rules: Sequence[Rule], facts: PolicyFacts, *, media: str = "V") -> Obligations:
+    """All that the house and the laws of the job's territories ask, as of the job's time.
+
+    A job that names the whole world meets every law in the table; one that names no territory meets all but those that
+    want wording in a language of one place. Labels that say the same at the same place are one label: the larger
+    height, the longer time.
+
+    Args:
+        rules: the law table.
+        facts: the job.
+        media: ``V``, ``I`` or ``A``: what kind of output is made.
+    """
+    binding = [rule for rule in rules if rule.binds(facts.now) and media in rule.media and _concerns(rule, facts)]
+    metadata: dict[str, Json] = {}
+    for rule in binding:
+        metadata.update(rule.metadata or {})
+    spoken = next((rule.spoken for rule in binding if rule.spoken and media == "A"), None)
+    return Obligations(
+        labels=_labels(binding),
+        metadata=metadata,
+        spoken_notice=spoken,
+        rule_ids=tuple(rule.id for rule in binding),
+    )
+
+
+def _concerns(rule: Rule, facts: PolicyFacts) -> bool:
+    if rule.when is not None:
+        performers = {depiction.performer for depiction in facts.shown()}
+        if rule.when.get("purpose", facts.purpose) != facts.purpose:
+            return False
+        if "performer" in rule.when and rule.when["performer"] not in performers:
+            return False
+    if rule.pack == HOUSE or WORLD in facts.territories:
+        return True
+    if not facts.territories:
+        return rule.pack not in NAMED_ONLY
+    # DE lies in EU, so EU law binds; a job for all of US meets the laws of its states too.
+    return any(rule.pack in enclosing(place) or place in enclosing(rule.pack) for place in facts.territories)
+
+
+def _labels(rules: Sequence[Rule]) -> tuple[Label, ...]:
+    merged: dict[tuple[str, str], Label] = {}
+    for rule in rules:
+        spec = rule.label
+        if spec is None:
+            continue
+        key = (spec.text, spec.position)
+        have = merged.get(key)
+        if have is None:
+            merged[key] = Label(
+                text=spec.text, position=spec.position, height=spec.height, seconds=spec.seconds, rule_ids=(rule.id,)
+            )
+        else:
+            whole = have.seconds is None or spec.seconds is None
+            merged[key] = Label(
+                text=spec.text,
+                position=spec.position,
+                height=max(have.height, spec.height),
+                seconds=None if whole else max(have.seconds or 0.0, spec.seconds or 0.0),
+                rule_ids=(*have.rule_ids, rule.id),
+            )
+    return tuple(merged.values())

@@ -1,0 +1,92 @@
+"""The law table: ``rules.yaml`` as typed rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import yaml
+
+from thsafe.core.types import Json
+
+IN_FORCE = frozenset({"in-force", "house", "code"})
+"""States in which a rule obliges; ``draft``, ``bill`` and ``unverified`` inform only."""
+
+STATES = IN_FORCE | {"draft", "bill", "unverified"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSpec:
+    """The visible label that a rule asks for, as its own text states it."""
+
+    text: str
+    position: str = "top-right"
+    height: float = 0.05
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One row: an obligation in words, where it is from, when it binds, and what it makes the loop do."""
+
+    id: str
+    pack: str
+    """``house``, ``EU``, ``US-CA``, ``US-WA``, ``US-NY``, ``CN``, ``IN``, ``KR`` or another place's code."""
+    says: str
+    source: str
+    accessed: date
+    status: str
+    since: date | None = None
+    until: date | None = None
+    media: str = "IAV"
+    """Letters of the media it applies to: I picture, A sound, V video."""
+    who: str = "provider"
+    severity: str = "must"
+    checker: str = ""
+    """The check of ``thsafe.audit`` that can tell; empty where no file can show it."""
+    when: Mapping[str, str] | None = None
+    """Facts that must hold for the obligation: ``purpose``, ``performer``."""
+    label: LabelSpec | None = None
+    metadata: Mapping[str, Json] | None = None
+    spoken: str | None = None
+
+    def binds(self, moment: datetime) -> bool:
+        """Whether the rule obliges at that time: law is read as of the job, not as of today."""
+        day = moment.astimezone(UTC).date()
+        return (
+            self.status in IN_FORCE
+            and (self.since is None or self.since <= day)
+            and (self.until is None or day < self.until)
+        )
+
+
+def parse_rules(text: str) -> tuple[Rule, ...]:
+    """Read the table; raises ValueError that names the row for anything a row may not hold."""
+    rows = yaml.safe_load(text)
+    if not isinstance(rows, list):
+        raise TypeError("rules.yaml is not a list of rules")
+    rules = tuple(_rule(row) for row in rows)
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.id in seen:
+            raise ValueError(f"rule {rule.id} stands twice in rules.yaml")
+        seen.add(rule.id)
+    return rules
+
+
+def _rule(row: object) -> Rule:
+    if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+        raise ValueError(f"a rule without id: {str(row)[:120]}")
+    name = row["id"]
+    try:
+        fields = dict(row)
+        label = fields.pop("label", None)
+        rule = Rule(label=LabelSpec(**label) if label is not None else None, **fields)
+    except TypeError as problem:
+        raise ValueError(f"rule {name}: {problem}") from problem
+    if rule.status not in STATES:
+        raise ValueError(f"rule {name}: status {rule.status!r} is none of {', '.join(sorted(STATES))}")
+    if not isinstance(rule.accessed, date) or not set(rule.media) <= set("IAV"):
+        raise ValueError(f"rule {name}: accessed must be a date and media made of the letters I, A, V")
+    return rule

@@ -1,0 +1,173 @@
+"""What stands around the face: background, shoulders and clothes, neck, ears."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from generators.embedded.cast.geometry import FloatArray, Frame, spline
+from generators.embedded.cast.paint import blur, linear, noise, over, polygon, smoothstep, stroke
+from generators.embedded.cast.person import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Masks (0..1) and reliefs (eye distances) of the parts below the head, each ``(size, size)``."""
+
+    neck: FloatArray
+    torso: FloatArray
+    neck_relief: FloatArray
+    torso_relief: FloatArray
+
+
+def background(person: Person, frame: Frame) -> FloatArray:
+    """A room out of focus: the person's background colour, lit from the left, darker at the corners."""
+    x, y = frame.grid()
+    base = linear(person.background)
+    glow = np.exp(-(((x + 0.5) / 2.3) ** 2) - ((y - 0.1) / 2.2) ** 2)
+    level = 0.34 + 0.72 * glow
+    level = level * (1 + 0.05 * blur(noise(frame, 0.9, person.seed + 1), 0.35 * frame.unit))
+    warm = np.clip(0.5 - 0.25 * x + 0.1 * y, 0, 1)[..., None]
+    tint = base * (np.array([1.06, 1.0, 0.92], np.float32) * warm + np.array([0.90, 1.0, 1.10], np.float32) * (1 - warm))
+    return np.asarray(tint * level[..., None], np.float32)
+
+
+def body(person: Person, points: FloatArray, frame: Frame) -> Body:
+    """Neck and torso behind the head, widths following the jaw."""
+    x, y = frame.grid()
+    jaw = abs(float(points[172, 0]))
+    chin = float(points[152, 1])
+    half = 0.66 * jaw + 0.035
+    base = chin + 0.62
+    right = [
+        (half * 1.02, chin - 0.55),
+        (half * 0.985, chin - 0.05),
+        (half * 0.97, chin + 0.25),
+        (half * 1.10, chin + 0.46),
+        (half * 1.75, chin + 0.64),
+    ]
+    left = [(-a, b) for a, b in reversed(right)]
+    neck = polygon(frame, np.vstack([spline(right, 60), [(half * 1.3, base + 0.6), (-half * 1.3, base + 0.6)], spline(left, 60)]))
+    wide = 1.42 + 0.75 * (jaw - 0.58) + 0.10 * person.jaw
+    shoulder = [
+        (0.0, chin + 0.50),
+        (half * 1.15, chin + 0.52),
+        (half * 1.9, chin + 0.68),
+        (wide * 0.72, chin + 0.86),
+        (wide * 0.97, chin + 1.06),
+        (wide * 1.14, chin + 1.45),
+        (wide * 1.22, chin + 2.2),
+    ]
+    outline = spline(shoulder[1:], 80)
+    torso = polygon(frame, np.vstack([outline, (outline * (-1, 1))[::-1]]))
+    across = np.clip(np.abs(x) / (half * 1.08), 0, 1)
+    neck_relief = -0.52 + 0.36 * np.sqrt(np.clip(1 - across**2, 0, 1)) - 0.03 * (y - chin)
+    # The two strings of muscle that meet at the collar bone.
+    for s in (-1, 1):
+        at = s * (0.36 - 0.42 * (y - chin - 0.1))
+        neck_relief += 0.022 * np.exp(-(((x - at) / 0.07) ** 2)) * smoothstep(y, chin - 0.1, chin + 0.3)
+    neck_relief -= 0.03 * np.exp(-(x / 0.08) ** 2 - ((y - chin - 0.58) / 0.07) ** 2)
+    top = np.interp(np.abs(x), outline[:, 0], outline[:, 1]).astype(np.float32)
+    fall = np.clip((y - top) / 0.85, 0, 1)
+    torso_relief = -0.75 + 0.62 * np.sqrt(np.clip(1 - (1 - fall) ** 2, 0, 1)) - 0.16 * (np.abs(x) / wide) ** 2
+    for s in (-1, 1):
+        torso_relief += 0.05 * np.exp(-(((x - s * wide * 0.93) / 0.26) ** 2) - ((y - chin - 1.25) / 0.35) ** 2)
+        # The crease between arm and chest.
+        arm = s * (wide * 0.86 - 0.10 * (y - chin - 1.5))
+        torso_relief -= 0.05 * np.exp(-(((x - arm) / 0.05) ** 2)) * smoothstep(y, chin + 1.35, chin + 1.8)
+    return Body(neck, torso, blur(neck_relief.astype(np.float32), 0.02 * frame.unit), blur(torso_relief.astype(np.float32), 0.04 * frame.unit))
+
+
+def ear_outline(points: FloatArray, side: int) -> FloatArray:
+    """Outline of an ear in the face frame; it starts behind the cheek's edge."""
+    x = abs(float(points[454, 0]))
+    y = float(points[454, 1])
+    ear = [(-0.05, -0.16), (0.035, -0.225), (0.105, -0.19), (0.118, -0.06), (0.085, 0.07), (0.055, 0.17), (0.0, 0.205), (-0.05, 0.14)]
+    return spline([(side * (x + a * 1.0), y + b) for a, b in ear], 90, closed=True)
+
+
+def ear_relief(points: FloatArray, side: int, frame: Frame) -> FloatArray:
+    """Relief of an ear: a raised rim around a bowl, the flap and the lobe."""
+    x, y = frame.grid()
+    cx = side * abs(float(points[454, 0]))
+    cy = float(points[454, 1])
+    a, b = (x - cx) * side, y - cy
+    rim_line = spline([(0.0, -0.12), (0.035, -0.19), (0.088, -0.16), (0.095, -0.05), (0.066, 0.06), (0.040, 0.12)], 60)
+    rim = stroke(frame, np.column_stack([cx + side * rim_line[:, 0], cy + rim_line[:, 1]]), np.full(60, 0.035), soft=0.010)
+    inner = spline([(0.01, -0.10), (0.05, -0.10), (0.056, -0.02), (0.030, 0.06)], 40)
+    fold = stroke(frame, np.column_stack([cx + side * inner[:, 0], cy + inner[:, 1]]), np.full(40, 0.022), soft=0.010)
+    bowl = np.exp(-(((a - 0.02) / 0.030) ** 2) - ((b - 0.0) / 0.05) ** 2)
+    lobe = np.exp(-(((a - 0.02) / 0.05) ** 2) - ((b - 0.15) / 0.05) ** 2)
+    return np.asarray(-0.62 + 0.05 * rim + 0.03 * fold - 0.06 * bowl + 0.02 * lobe - 0.3 * a, np.float32)
+
+
+def clothe(person: Person, points: FloatArray, frame: Frame) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Clothes over the body.
+
+    Returns:
+        Albedo ``(size, size, 3)``, mask, and the relief they add, in eye distances.
+    """
+    x, y = frame.grid()
+    chin = float(points[152, 1])
+    jaw = abs(float(points[172, 0]))
+    half = 0.66 * jaw + 0.035
+    shape = body(person, points, frame)
+    cloth = linear(person.cloth_colour)
+    albedo = np.broadcast_to(cloth, (frame.size, frame.size, 3)).copy()
+    weave = noise(frame, 0.013, person.seed + 5) * 0.5 + noise(frame, 0.04, person.seed + 6) * 0.5
+    mask = shape.torso.copy()
+    bump = 0.006 * blur(noise(frame, 0.35, person.seed + 7), 0.10 * frame.unit)
+    if person.clothes in {"crew", "vneck", "collar", "blazer"}:
+        deep = {"crew": 0.66, "vneck": 1.10, "collar": 0.98, "blazer": 0.80}[person.clothes]
+        pointed = person.clothes in {"vneck", "collar"}
+        side = half * (1.46 if person.clothes == "crew" else 1.36)
+        right = [(side, chin + 0.30), (side * 0.98, chin + 0.50)]
+        if pointed:
+            right += [(side * 0.55, chin + 0.50 + (deep - 0.50) * 0.5), (0.0, chin + deep)]
+            edge = np.asarray(right, np.float32)
+        else:
+            right += [(side * 0.62, chin + deep - 0.06), (0.0, chin + deep)]
+            edge = spline(right, 50)
+        neckline = np.vstack([edge, (edge * (-1, 1))[::-1]])
+        hole = polygon(frame, neckline)
+        mask = mask * (1 - hole)
+        band = stroke(frame, np.vstack([edge, (edge * (-1, 1))[::-1][1:]])[:, :2], np.full(2 * len(edge) - 1, 0.085))
+        if person.clothes in {"crew", "vneck"}:
+            bump = bump + 0.018 * blur(band, 0.012 * frame.unit)
+            over(albedo, cloth * 0.90, band * 0.6)
+    if person.clothes == "turtleneck":
+        top = chin + 0.255
+        roll = spline([(-half * 1.10, top - 0.03), (-half * 0.5, top + 0.045), (0, top + 0.06), (half * 0.5, top + 0.045), (half * 1.10, top - 0.03)], 60)
+        low = spline([(half * 1.30, chin + 0.52), (half * 0.6, chin + 0.66), (0, chin + 0.69), (-half * 0.6, chin + 0.66), (-half * 1.30, chin + 0.52)], 60)
+        tube = polygon(frame, np.vstack([roll, low]))
+        mask = np.maximum(mask, tube)
+        across = np.sqrt(np.clip(1 - (x / (half * 1.2)) ** 2, 0, 1))
+        ribs = np.sin(np.arcsin(np.clip(x / (half * 1.22), -1, 1)) * 44)
+        bump = bump + tube * (0.02 + 0.30 * across) + 0.004 * ribs * blur(tube, 0.01 * frame.unit)
+        lower_edge = np.interp(x, low[::-1, 0], low[::-1, 1])
+        bump = bump + 0.0 * lower_edge
+    if person.clothes in {"collar", "blazer"}:
+        shirt = linear((236, 236, 232)) if person.clothes == "blazer" else cloth
+        for s in (-1, 1):
+            if person.clothes == "blazer":
+                gap = polygon(frame, [(s * half * 1.5, chin + 0.35), (0, chin + 2.2), (-s * 0.3, chin + 2.2), (-s * 0.1, chin + 0.4)])
+                over(albedo, shirt, gap * (x * s >= 0))
+            flap = np.asarray(
+                [(s * half * 1.05, chin + 0.27), (s * half * 1.62, chin + 0.46), (s * half * 1.34, chin + 0.86), (s * half * 0.42, chin + 0.96 if person.clothes == "collar" else chin + 0.78)],
+                np.float32,
+            )
+            leaf = polygon(frame, flap, soft=0.004)
+            mask = np.maximum(mask, leaf)
+            over(albedo, shirt * 1.04, leaf)
+            bump = bump + 0.05 * blur(leaf, 0.010 * frame.unit)
+            if person.clothes == "blazer":
+                lapel = np.asarray(
+                    [(s * half * 1.48, chin + 0.50), (s * half * 2.05, chin + 0.98), (s * half * 1.72, chin + 1.06), (s * half * 1.86, chin + 1.20), (s * 0.12, chin + 1.95), (s * half * 0.98, chin + 1.0)],
+                    np.float32,
+                )
+                leaf = polygon(frame, lapel, soft=0.003)
+                over(albedo, cloth * 1.06, leaf)
+                bump = bump + 0.045 * blur(leaf, 0.010 * frame.unit)
+    albedo *= (1 + 0.035 * weave)[..., None]
+    return albedo, mask, np.asarray(bump + 0.0012 * weave, np.float32)

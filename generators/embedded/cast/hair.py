@@ -1,0 +1,182 @@
+"""Hair: thousands of strands laid between guide curves, each lit along its length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from generators.embedded.cast.geometry import FloatArray, Frame, spline
+from generators.embedded.cast.paint import linear
+from generators.embedded.cast.person import Person
+from generators.embedded.cast.shading import FILL, KEY, RIM
+
+Guides = npt.NDArray[np.float32]
+"""``(guides, points, 2)``: neighbouring curves, root first, in the face frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Drawn strands: linear colour ``(size, size, 3)`` and cover ``(size, size)`` 0..1."""
+
+    colour: FloatArray
+    cover: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A sheet of strands between guide curves.
+
+    Attributes:
+        guides: The curves it lies between.
+        strands: How many.
+        width: Width of one strand at its root, in eye distances.
+        stray: How far strands wander from the sheet, in eye distances.
+        clumps: Into how many tufts the tips gather; 0 for none.
+        depth: Darkness by what lies over it: 1 in the open, smaller underneath.
+        fray: Share of its length by which strands end early.
+        wave: Amplitude of a wave along the strand, in eye distances.
+    """
+
+    guides: Guides
+    strands: int
+    width: float = 0.011
+    stray: float = 0.012
+    clumps: int = 24
+    depth: float = 1.0
+    fray: float = 0.15
+    wave: float = 0.0
+
+
+def guides(*curves: list[tuple[float, float]], points: int = 18) -> Guides:
+    """Smooth guide curves through the given points, all with the same number of points."""
+    return np.stack([spline(np.asarray(curve, np.float32), points) for curve in curves])
+
+
+def _between(sheet: Guides, at: FloatArray) -> FloatArray:
+    """Strands at positions ``at`` (0..1) across the sheet: ``(len(at), points, 2)``."""
+    count = len(sheet)
+    if count == 1:
+        return np.repeat(sheet, len(at), axis=0)
+    from scipy.interpolate import PchipInterpolator
+
+    return np.asarray(PchipInterpolator(np.linspace(0, 1, count), sheet, axis=0)(at), np.float32)
+
+
+def _surface(points: FloatArray, top: float) -> FloatArray:
+    """Normals of the rounded body of hair under strand points: an egg above the eyes, a column below."""
+    nx = np.clip(points[..., 0] / 1.12, -0.97, 0.97)
+    ny = np.clip(np.minimum(points[..., 1] + 0.15, 0) / (abs(top) + 0.05), -0.97, 0)
+    flat = np.hypot(nx, ny)
+    shrink = np.where(flat > 0.95, 0.95 / np.maximum(flat, 1e-6), 1.0)
+    nx, ny = nx * shrink, ny * shrink
+    return np.stack([nx, ny, np.sqrt(1 - nx**2 - ny**2)], axis=-1).astype(np.float32)
+
+
+def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: int) -> Layer:
+    """Draw locks in order, the first lowest.
+
+    A strand's light is that of a thin fibre (Kajiya and Kay 1989): diffuse by the sine of the angle between strand
+    and lamp, and two highlights that run across the strands as bands, each tuft's shifted a little.
+    """
+    rng = np.random.default_rng(seed)
+    size = frame.size
+    base = linear(person.hair_colour)
+    ink = np.sqrt(base * 0.35)
+    canvas = np.empty((size, size, 4), np.uint8)
+    canvas[..., :3] = np.round(np.clip(ink, 0, 1) * 255)
+    canvas[..., 3] = 0
+    view = np.array([0, 0, 1], np.float32)
+    scale = 2**4
+    for lock in locks:
+        n = lock.strands
+        at = np.sort(rng.uniform(0, 1, n)).astype(np.float32)
+        lines = _between(lock.guides, at)
+        steps = lines.shape[1]
+        along = np.linspace(0, 1, steps, dtype=np.float32)
+        tuft = np.zeros(n, np.int64)
+        if lock.clumps:
+            edges = np.sort(rng.uniform(0, 1, lock.clumps - 1)).astype(np.float32)
+            tuft = np.searchsorted(edges, at)
+            bounds = np.concatenate([[0.0], edges, [1.0]]).astype(np.float32)
+            heart = _between(lock.guides, (bounds[:-1] + bounds[1:]) / 2)[tuft]
+            heart = heart + rng.normal(0, lock.stray * 1.2, (lock.clumps, 1, 2)).astype(np.float32)[tuft] * along[None, :, None]
+            pull = (0.55 * along**1.5)[None, :, None]
+            lines = lines * (1 - pull) + heart * pull
+        drift = rng.normal(0, lock.stray, (n, 1, 2)).astype(np.float32)
+        bow = rng.normal(0, lock.stray * 0.8, (n, 1, 2)).astype(np.float32)
+        lines = lines + drift * (0.35 + 0.65 * along)[None, :, None] + bow * np.sin(np.pi * along)[None, :, None]
+        if lock.wave:
+            phase = rng.uniform(0, 6.28, lock.clumps or 1).astype(np.float32)[tuft if lock.clumps else 0]
+            swing = np.sin(np.asarray(phase).reshape(-1, 1) * 0.5 + along[None] * 15.0) * along[None] ** 0.8 * lock.wave
+            lines[..., 0] += swing
+        end = 1 - lock.fray * rng.uniform(0, 1, n).astype(np.float32) ** 2
+        lines = np.stack([np.column_stack([np.interp(along * e, along, s[:, k]) for k in range(2)]) for s, e in zip(lines, end, strict=True)])
+        tangent = np.gradient(lines, axis=1)
+        surface = _surface(lines.astype(np.float32), top)
+        rise = -(surface[..., 0] * tangent[..., 0] + surface[..., 1] * tangent[..., 1]) / np.maximum(surface[..., 2], 0.25)
+        t3 = np.concatenate([tangent, rise[..., None]], axis=-1)
+        t3 /= np.maximum(np.linalg.norm(t3, axis=-1, keepdims=True), 1e-9)
+        shift = rng.normal(0, 0.10, (max(lock.clumps, 1), 1))[tuft] + rng.normal(0, 0.05, (n, 1))
+        level = (1 + rng.normal(0, 0.10, (max(lock.clumps, 1), 1))[tuft]) * (1 + rng.normal(0, 0.16, (n, 1)))
+        light = np.full(lines.shape[:2], 0.20)
+        shine = np.zeros(lines.shape[:2])
+        for lamp, power in ((KEY, 1.0), (FILL, 0.28)):
+            d = lamp.unit()
+            half = (d + view) / np.linalg.norm(d + view)
+            facing = np.clip(surface @ d * 0.75 + 0.25, 0, 1)
+            light += power * facing * np.sqrt(np.clip(1 - (t3 @ d) ** 2, 0, 1))
+            for offset, sharp, strength in ((-0.08, 70, 0.30), (0.14, 14, 0.22)):
+                bent = t3 + surface * (shift + offset)[..., None]
+                bent /= np.linalg.norm(bent, axis=-1, keepdims=True)
+                shine += power * strength * facing * np.clip(1 - (bent @ half) ** 2, 0, 1) ** (sharp / 2)
+        edge = np.clip(1 - surface[..., 2], 0, 1) ** 2 * np.clip(surface @ RIM.unit(), 0, 1) * 0.9
+        own = np.repeat(base[None], n, axis=0)
+        grey = rng.uniform(0, 1, n) < person.grey
+        own[grey] = np.array([0.52, 0.52, 0.54], np.float32) * float(rng.uniform(0.9, 1.0))
+        own = own * level
+        roots = 0.72 + 0.28 * np.minimum(along / 0.25, 1)
+        colour = own[:, None] * (light * roots[None] * lock.depth)[..., None]
+        glow = np.sqrt(np.clip(own, 0, 1)) * 0.55 + 0.12
+        colour = colour + glow[:, None] * ((shine + edge) * lock.depth**2)[..., None] * 0.75
+        coded = np.round(np.sqrt(np.clip(colour, 0, 1)) * 255)
+        pixels = np.round(frame.pixels(lines.astype(np.float32)) * scale).astype(np.int64)
+        thick = np.maximum(1, np.round(lock.width * frame.unit * (1 - 0.65 * along**1.6))).astype(int)
+        for k in rng.permutation(n):
+            line, shade = pixels[k], coded[k]
+            for i in range(steps - 1):
+                c = shade[i]
+                cv2.line(
+                    canvas,
+                    (int(line[i, 0]), int(line[i, 1])),
+                    (int(line[i + 1, 0]), int(line[i + 1, 1])),
+                    (float(c[0]), float(c[1]), float(c[2]), 255.0),
+                    int(thick[i]),
+                    cv2.LINE_AA,
+                    4,
+                )
+    out = canvas.astype(np.float32) / 255
+    return Layer(out[..., :3] ** 2, np.ascontiguousarray(out[..., 3]))
+
+
+@dataclass(frozen=True, slots=True)
+class Hair:
+    """Hair behind the head and hair before it."""
+
+    back: Layer | None
+    front: Layer | None
+
+
+def grow(person: Person, points: FloatArray, frame: Frame) -> Hair:
+    """The hair of a person over the landmarks given in the face frame."""
+    from generators.embedded.cast import hairstyles
+
+    top = float(points[10, 1]) - 0.52
+    back, front = hairstyles.locks(person, points)
+    seed = person.seed * 7
+    return Hair(
+        comb(frame, person, back, top=top, seed=seed + 1) if back else None,
+        comb(frame, person, front, top=top, seed=seed + 2) if front else None,
+    )

@@ -1,1 +1,1 @@
-"""The append-only log that can be proven."""
+"""The append-only log: a Merkle tree over canonical events, signed checkpoints, proofs and witnesses."""

@@ -1,1 +1,1 @@
-"""Tables behind one engine: SQLite or PostgreSQL."""
+"""Tables and connections: SQLite on one machine, PostgreSQL for several. With ledger the only user of sqlalchemy."""

@@ -1,0 +1,260 @@
+"""Verifying the log: everything is recomputed from the leaves and compared.
+
+What each comparison finds (and what only a witness can find) is measured in the tests of the attacks: a head that does
+not follow from its entries is ``HEAD-MISMATCH``; a checkpoint that the entries contradict is ``INCONSISTENT``; a
+checkpoint larger than the log is ``ROLLBACK``. An insider who holds the log key and rewrites everything leaves no
+trace here: only checkpoints that were given away show it. Memory does not grow with the log but for open intents.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy import Connection, RowMapping, Select, Table, and_, func, or_, select
+
+from thsafe.core.errors import LedgerBroken
+from thsafe.core.types import Json
+from thsafe.ledger.merkle import Frontier, Node, leaf_hash
+from thsafe.ledger.note import Checkpoint, Verifier, parse_checkpoint, verify_checkpoint
+from thsafe.ledger.personal import digest_of
+from thsafe.store import schema
+
+_PAGE = 500
+_CLOSING = frozenset({"output", "failed", "refusal"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that does not fit."""
+
+    code: str
+    """``HEAD-MISMATCH``, ``INCONSISTENT``, ``ROLLBACK``, ``CHECKPOINT``, ``ENTRY``, ``NODE``, ``TIME``, ``USES``,
+    ``OUTPUT`` or ``PERSONAL``."""
+    message: str
+    index: int | None = None
+    """The entry or tree size it is about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIntent:
+    """A job that was allowed and neither finished nor failed: still running, or killed."""
+
+    index: int
+    job: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogReport:
+    """What verifying the whole log came to."""
+
+    problems: tuple[Problem, ...]
+    size: int
+    root: str
+    """Recomputed from the leaves, hexadecimal."""
+    origin: str
+    open_intents: tuple[OpenIntent, ...]
+    counts: Mapping[str, int]
+    """Entries per type."""
+    first_at: str
+    last_at: str
+    checkpoints: int
+    witnessed: int
+    """How many outside checkpoints were compared; with none, a rewrite by an insider would not be noticed."""
+
+    @property
+    def ok(self) -> bool:
+        """Does everything fit?"""
+        return not self.problems
+
+
+def check_log(
+    connection: Connection, *, origin: str, verifier: Verifier | None, witnessed: Sequence[Checkpoint]
+) -> LogReport:
+    """Read the whole log once, in one database moment."""
+    head = connection.execute(select(schema.head)).mappings().one()
+    stored = [parse_checkpoint(note) for note in connection.execute(select(schema.checkpoint.c.note)).scalars()]
+    sources = [("the log itself", item) for item in stored] + [("a witness", item) for item in witnessed]
+    problems = [problem for source, item in sources for problem in _check_signature(source, item, origin, verifier)]
+    due: dict[int, list[tuple[str, str]]] = {}
+    for source, item in sources:
+        due.setdefault(item.size, []).append((source, item.root))
+
+    frontier = Frontier()
+    next_position, nodes_differ = 0, False
+    first_at = last_at = ""
+    counts: dict[str, int] = {}
+    intents: dict[str, OpenIntent] = {}
+    problems += _compare_roots(due.pop(0, []), frontier)
+    for page in _pages(connection):
+        made: dict[Node, bytes] = {}
+        for row in page.rows:
+            position, at = row["position"], row["at"]
+            if position != next_position:
+                problems.append(
+                    _problem("ENTRY", next_position, f"entries {next_position} to {position - 1} are missing")
+                )
+            next_position = position + 1
+            event, faults = _check_entry(row)
+            problems += [_problem("ENTRY", position, f"entry {position}: {fault}") for fault in faults]
+            problems += page.check(position, event)
+            if at < last_at:
+                problems.append(_problem("TIME", position, f"entry {position} is older than the one before it"))
+            first_at, last_at = first_at or at, at
+            kind, job = str(event.get("type", "")), event.get("job")
+            counts[kind] = counts.get(kind, 0) + 1
+            if isinstance(job, str) and kind == "intent":
+                intents[job] = OpenIntent(index=position, job=job, at=at)
+            elif isinstance(job, str) and kind in _CLOSING:
+                intents.pop(job, None)
+            frontier, completed = frontier.append(leaf_hash(bytes(row["leaf"])))
+            made.update(completed)
+            if frontier.size in due:
+                problems += _compare_roots(due.pop(frontier.size), frontier)
+        nodes_differ = nodes_differ or made != _stored_nodes(connection, frontier.size - len(page.rows), frontier.size)
+
+    problems += _check_head(head, frontier, last_at)
+    if nodes_differ or _count(connection, schema.node) != frontier.size - frontier.size.bit_count():
+        problems.append(_problem("NODE", None, "the stored inner nodes of the tree are not those of its entries"))
+    for table in (schema.consent_use.c.position, schema.output.c.ledger_index, schema.personal.c.position):
+        if connection.execute(select(func.count()).where(table >= next_position)).scalar_one():
+            problems.append(_problem("ENTRY", None, f"table {table.table.name} refers to entries that are not there"))
+    for size, claims in sorted(due.items()):
+        for source, _root in claims:
+            message = f"{source} saw {size} entries; there are {frontier.size}: the log was cut"
+            problems.append(_problem("ROLLBACK", size, message))
+    return LogReport(
+        problems=tuple(problems),
+        size=frontier.size,
+        root=frontier.root().hex(),
+        origin=origin,
+        open_intents=tuple(intents.values()),
+        counts=counts,
+        first_at=first_at,
+        last_at=last_at,
+        checkpoints=len(stored),
+        witnessed=len(witnessed),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    """A stretch of entries with the rows of other tables that belong to them."""
+
+    rows: Sequence[RowMapping]
+    uses: Mapping[int, set[str]]
+    outputs: Mapping[int, dict[str, Json]]
+    personal: Mapping[int, str]
+
+    def check(self, position: int, event: Mapping[str, Json]) -> Iterator[Problem]:
+        """Do the other tables say what the leaf says?"""
+        if self.uses.get(position, set()) != set(event.get("uses", {})):
+            yield _problem("USES", position, f"entry {position}: the counted uses are not those of the entry")
+        expected = {name: event.get(name) for name in _BOUND} if "manifest_digest" in event else None
+        if self.outputs.get(position) != expected:
+            yield _problem("OUTPUT", position, f"entry {position}: the manifest store does not say what the entry says")
+        kept = self.personal.get(position)
+        if kept is not None and kept != event.get("personal"):
+            yield _problem("PERSONAL", position, f"entry {position}: its personal fields were exchanged")
+
+
+_BOUND = ("sha256", "manifest_id", "watermark_id", "manifest_digest")
+"""What an "output" entry and its row in the manifest store must agree on."""
+
+
+def _pages(connection: Connection) -> Iterator[_Page]:
+    start = -1
+    while True:
+        column = schema.entry.c.position
+        query = select(schema.entry).where(column > start).order_by(column).limit(_PAGE)
+        rows = connection.execute(query).mappings().all()
+        if not rows:
+            return
+        end = rows[-1]["position"]
+        uses: dict[int, set[str]] = {}
+        for row in connection.execute(_within(schema.consent_use, "position", start, end)).mappings():
+            uses.setdefault(row["position"], set()).add(row["consent"])
+        outputs = {
+            row["ledger_index"]: {
+                "sha256": row["sha256"],
+                "manifest_id": row["manifest_id"],
+                "watermark_id": row["watermark_id"],
+                "manifest_digest": sha256(row["manifest"]).hexdigest(),
+            }
+            for row in connection.execute(_within(schema.output, "ledger_index", start, end)).mappings()
+        }
+        kept = connection.execute(_within(schema.personal, "position", start, end)).mappings()
+        yield _Page(rows=rows, uses=uses, outputs=outputs, personal={row["position"]: digest_of(row) for row in kept})
+        start = end
+
+
+def _within(table: Table, column: str, start: int, end: int) -> Select[tuple[Json, ...]]:
+    return select(table).where(table.c[column] > start, table.c[column] <= end)
+
+
+def _stored_nodes(connection: Connection, start: int, end: int) -> dict[Node, bytes]:
+    """The stored nodes that entries ``start`` to ``end`` - 1 completed."""
+    column = schema.node.c
+    ranges = [
+        and_(column.level == level, column.place >= start >> level, column.place < end >> level)
+        for level in range(1, end.bit_length())
+    ]
+    if not ranges:
+        return {}
+    query = select(column.level, column.place, column.hash).where(or_(*ranges))
+    return {(level, place): bytes(value) for level, place, value in connection.execute(query)}
+
+
+def _check_entry(row: RowMapping) -> tuple[dict[str, Json], list[str]]:
+    """The event, and in what its row contradicts it."""
+    leaf = bytes(row["leaf"])
+    faults = [] if leaf_hash(leaf) == bytes(row["leaf_hash"]) else ["it was changed after it was hashed"]
+    try:
+        event = json.loads(leaf)
+    except ValueError:
+        return {}, [*faults, "it is not JSON"]
+    if not isinstance(event, dict):
+        return {}, [*faults, "it is not an event"]
+    told = {
+        "seq": row["position"], "ts": row["at"], "type": row["type"], "job": row["job"], "sha256": row["sha256"],
+    }  # fmt: skip
+    faults += [f"its column for {name} says something else" for name in told if event.get(name) != told[name]]
+    return event, faults
+
+
+def _check_head(head: RowMapping, frontier: Frontier, last_at: str) -> Iterator[Problem]:
+    told = (head["size"], bytes(head["root"]), bytes(head["frontier"]), head["last_at"])
+    if told != (frontier.size, frontier.root(), frontier.packed(), last_at):
+        message = (
+            f"the head claims {head['size']} entries under root {bytes(head['root']).hex()[:16]}…; the entries say"
+        )
+        yield _problem("HEAD-MISMATCH", None, f"{message} {frontier.size} under {frontier.root().hex()[:16]}…")
+
+
+def _check_signature(source: str, item: Checkpoint, origin: str, verifier: Verifier | None) -> Iterator[Problem]:
+    if item.origin != origin:
+        yield _problem("CHECKPOINT", item.size, f"the checkpoint kept by {source} belongs to {item.origin}")
+    elif verifier is not None:
+        try:
+            verify_checkpoint(item.note, verifier)
+        except LedgerBroken as problem:
+            message = f"the checkpoint kept by {source} at {item.size} entries: {problem.found}"
+            yield _problem("CHECKPOINT", item.size, message)
+
+
+def _compare_roots(claims: Sequence[tuple[str, str]], frontier: Frontier) -> Iterator[Problem]:
+    for source, root in claims:
+        if root != frontier.root().hex():
+            message = f"the first {frontier.size} entries are not those that {source} has a signed checkpoint of"
+            yield _problem("INCONSISTENT", frontier.size, message)
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def _problem(code: str, index: int | None, message: str) -> Problem:
+    return Problem(code=code, index=index, message=message)

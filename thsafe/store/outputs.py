@@ -1,0 +1,103 @@
+"""What was published: the manifest store behind recovery, one row per output.
+
+A stripped copy of an output leads back to its manifest through the watermark, the essence hash or the file's own hash.
+Rows are inserted by ``Ledger.append(…, output=record)`` alone, in the transaction of the log entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, insert, select, update
+
+from thsafe.store.engine import reading
+from thsafe.store.schema import output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputRecord:
+    """One published file and all that finds it again; digests in lower-case hexadecimal."""
+
+    manifest_id: str
+    """Label of the active C2PA manifest, ``urn:c2pa:…``."""
+    watermark_id: str
+    """The 64 bits in picture and sound, 16 hexadecimal digits."""
+    sha256: str
+    """Of the finished file."""
+    essence_hash: str | None
+    """Over the encoded packets: survives a change of container."""
+    fingerprint: str | None
+    """Perceptual hashes of the picture; their form belongs to the check that compares them."""
+    manifest: bytes
+    """The signed C2PA manifest store (JUMBF)."""
+    media_type: str
+    created_at: str
+    """RFC 3339, UTC."""
+    ledger_index: int
+    """Index of the "output" entry; set by the log, whatever the caller gave."""
+    path: str
+    """Where the file was put; only a hint for the audit, files move."""
+    duration: float
+    """Seconds."""
+    engine: str
+    task: str
+    thumbnail: bytes | None = None
+    """A small PNG or JPEG for reports; deleted when its subject is erased."""
+
+
+class Outputs:
+    """Look-ups over the published files."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def by_sha256(self, digest: str) -> OutputRecord | None:
+        """The newest output with exactly these bytes."""
+        return self._first(output.c.sha256 == digest)
+
+    def by_watermark(self, watermark_id: str) -> OutputRecord | None:
+        """The output that carries this watermark id."""
+        return self._first(output.c.watermark_id == watermark_id)
+
+    def by_manifest(self, manifest_id: str) -> OutputRecord | None:
+        """The output whose active manifest has this label."""
+        return self._first(output.c.manifest_id == manifest_id)
+
+    def by_essence(self, essence_hash: str) -> OutputRecord | None:
+        """The newest output with the same encoded pictures and sound, whatever its container says."""
+        return self._first(output.c.essence_hash == essence_hash)
+
+    def all(self, since: str | None = None) -> Iterator[OutputRecord]:
+        """Every output in the order of the log, from ``since`` (RFC 3339) on; one database moment, streamed."""
+        query = select(output).order_by(output.c.ledger_index)
+        if since is not None:
+            query = query.where(output.c.created_at >= since)
+        with reading(self._engine) as connection:
+            for row in connection.execution_options(yield_per=200).execute(query).mappings():
+                yield _record(row)
+
+    def _first(self, condition: ColumnElement[bool]) -> OutputRecord | None:
+        query = select(output).where(condition).order_by(output.c.ledger_index.desc()).limit(1)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _record(row)
+
+
+def insert_output(connection: Connection, record: OutputRecord) -> None:
+    """Write the row inside the caller's transaction."""
+    connection.execute(insert(output).values({field.name: getattr(record, field.name) for field in fields(record)}))
+
+
+def forget_thumbnails(connection: Connection, positions: list[int]) -> int:
+    """Delete the pictures of the outputs at these log positions; returns how many there were."""
+    found = connection.execute(
+        update(output)
+        .where(output.c.ledger_index.in_(positions), output.c.thumbnail.is_not(None))
+        .values(thumbnail=None)
+    )
+    return found.rowcount
+
+
+def _record(row: RowMapping) -> OutputRecord:
+    return OutputRecord(**row)

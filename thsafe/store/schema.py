@@ -1,0 +1,129 @@
+"""The tables, as SQLAlchemy Core metadata.
+
+``log_*`` belong to ``thsafe.ledger``; ``output`` to ``thsafe.store.outputs``; ``thsafe_schema`` tells which version of
+all this a database holds. Digests are kept as raw 32 bytes where the tree needs them and as hexadecimal text where a
+person searches for them. Not here: queries.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+SCHEMA_VERSION = 1
+
+# SQLite stores a table under its key only where the column is declared exactly INTEGER.
+_Position = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData()
+
+schema = Table(
+    "thsafe_schema",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("made_at", Text, nullable=False),
+)
+
+head = Table(
+    "log_head",
+    metadata,
+    Column("one", SmallInteger, primary_key=True),
+    Column("origin", Text, nullable=False),
+    Column("size", _Position, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("last_at", Text, nullable=False),
+)
+"""One row: the state of the tree after the last entry. ``frontier`` is the peaks, largest first, 32 bytes each."""
+
+entry = Table(
+    "log_entry",
+    metadata,
+    Column("position", _Position, primary_key=True, autoincrement=False),
+    Column("leaf_hash", LargeBinary, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("job", String(64)),
+    Column("sha256", String(64)),
+    Column("leaf", LargeBinary, nullable=False),
+    Index("log_entry_type", "type", "position"),
+    Index("log_entry_job", "job"),
+    Index("log_entry_sha256", "sha256"),
+)
+"""``leaf`` is the canonical JSON that the tree hashes; the other columns only find it."""
+
+node = Table(
+    "log_node",
+    metadata,
+    Column("level", SmallInteger, primary_key=True),
+    Column("place", _Position, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Roots of complete subtrees: (level, place) covers entries place·2^level to (place+1)·2^level - 1, from level 1 on."""
+
+checkpoint = Table(
+    "log_checkpoint",
+    metadata,
+    Column("size", _Position, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+consent_use = Table(
+    "consent_use",
+    metadata,
+    Column("consent", String(255), primary_key=True),
+    Column("position", _Position, ForeignKey("log_entry.position"), primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""One row per use of a consent, written in the transaction of the entry that used it."""
+
+subject_key = Table(
+    "subject_key",
+    metadata,
+    Column("subject", String(255), primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+)
+
+personal = Table(
+    "personal",
+    metadata,
+    Column("position", _Position, ForeignKey("log_entry.position"), primary_key=True, autoincrement=False),
+    Column("subject", String(255), ForeignKey("subject_key.subject"), nullable=False, index=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("ciphertext", LargeBinary, nullable=False),
+)
+"""Personal fields of an entry, under the subject's own key; the leaf holds only a salted digest of the ciphertext."""
+
+output = Table(
+    "output",
+    metadata,
+    Column("manifest_id", String(255), primary_key=True),
+    Column("watermark_id", String(64), nullable=False, unique=True),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("essence_hash", String(128), index=True),
+    Column("fingerprint", Text),
+    Column("manifest", LargeBinary, nullable=False),
+    Column("media_type", String(127), nullable=False),
+    Column("created_at", Text, nullable=False, index=True),
+    Column("ledger_index", _Position, ForeignKey("log_entry.position"), nullable=False, unique=True),
+    Column("path", Text, nullable=False),
+    Column("duration", Float, nullable=False),
+    Column("engine", String(127), nullable=False),
+    Column("task", String(64), nullable=False),
+    Column("thumbnail", LargeBinary),
+)

@@ -1,0 +1,156 @@
+"""Blinking and looking about: both change the source picture inside two small rectangles, before it is warped."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.embedded.landmarks import (
+    LEFT_BROW_LOW,
+    LEFT_IRIS,
+    LEFT_LOWER,
+    LEFT_UPPER,
+    RIGHT_BROW_LOW,
+    RIGHT_IRIS,
+    RIGHT_LOWER,
+    RIGHT_UPPER,
+    FaceFrame,
+)
+
+Array = NDArray[np.float64]
+Field = NDArray[np.float32]
+Image = NDArray[np.uint8]
+
+
+class Eyes:
+    """The two eyes of a portrait."""
+
+    def __init__(self, picture: Image, face: FaceFrame) -> None:
+        self.right = Eye(picture, face, RIGHT_UPPER, RIGHT_LOWER, RIGHT_BROW_LOW, RIGHT_IRIS)
+        self.left = Eye(picture, face, LEFT_UPPER, LEFT_LOWER, LEFT_BROW_LOW, LEFT_IRIS)
+
+
+class Eye:
+    """One eye: its rectangle in the picture, and the lid's skin that a blink draws over it.
+
+    The lid is inpainted from the skin around the eye; stretching the real lid's rows would smear the lashes into bars.
+    """
+
+    def __init__(
+        self,
+        picture: Image,
+        face: FaceFrame,
+        upper: tuple[int, ...],
+        lower: tuple[int, ...],
+        brow: tuple[int, ...],
+        iris: tuple[int, ...],
+    ) -> None:
+        points = face.points[:, :2]
+        contour = points[[*upper, *lower]]
+        low = contour.min(axis=0) - np.array([0.05, 0.12])
+        high = contour.max(axis=0) + np.array([0.05, 0.07])
+        corners = np.array([[low[0], low[1]], [high[0], low[1]], [low[0], high[1]], [high[0], high[1]]])
+        box = face.turn_to_pixels(corners) + face.origin
+        height, width = picture.shape[:2]
+        x0, y0 = np.maximum(np.floor(box.min(axis=0)).astype(int), 0)
+        x1 = min(int(np.ceil(box[:, 0].max())), width)
+        y1 = min(int(np.ceil(box[:, 1].max())), height)
+        self.rect = (int(x0), int(y0), x1, y1)
+        self._unit = face.unit
+        self._axes = face.axes
+        grid = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), axis=-1).astype(np.float64)
+        where = face.to_face(grid)
+        x, y = where[..., 0], where[..., 1]
+        left, right = points[upper[0], 0], points[upper[-1], 0]
+        middle, half = (left + right) / 2, abs(right - left) / 2
+        self._t = np.clip((x - middle) / half, -1.4, 1.4).astype(np.float32)
+        self._y = y.astype(np.float32)
+        self._upper = _curve(points, upper, x).astype(np.float32)
+        self._lower = _curve(points, lower, x).astype(np.float32)
+        self._open = float(np.maximum(self._lower - self._upper, 0).max())
+        self._inside_corners = np.clip((1.04 - np.abs(self._t)) / 0.10, 0.0, 1.0)
+        brow_y = np.interp(x, *_sorted(points[list(brow)]))
+        self._lid = _lid(picture[y0:y1, x0:x1], self._y, self._upper, self._lower, self._t, brow_y, face.unit)
+        self._lash = _lash_colour(picture[y0:y1, x0:x1], self._y, self._upper, self._t)
+        self._iris = points[list(iris)]
+
+    def draw(self, original: Image, *, blink: float, gaze: tuple[float, float]) -> Image:
+        """The eye's rectangle with the iris moved by ``gaze`` (u) and the lid closed by ``blink`` (0 to 1)."""
+        x0, y0, x1, y1 = self.rect
+        part: Image = original[y0:y1, x0:x1]
+        if gaze != (0.0, 0.0) and self._open > 0.01:
+            part = self._look(part, gaze)
+        if blink > 0.0:
+            part = self._close(part, blink)
+        return part
+
+    def _look(self, part: Image, gaze: tuple[float, float]) -> Image:
+        import cv2
+
+        height, width = part.shape[:2]
+        share = np.clip((self._y - self._upper) / np.maximum(self._lower - self._upper, 1e-3), 0.0, 1.0)
+        weight = np.sqrt(4.0 * share * (1.0 - share)) * np.clip(1.0 - self._t**2, 0.0, 1.0)
+        shift = np.asarray(gaze, np.float64) @ self._axes * self._unit
+        where = np.empty((height, width, 2), np.float32)
+        where[..., 0] = np.arange(width, dtype=np.float32)[None, :] - weight * np.float32(shift[0])
+        where[..., 1] = np.arange(height, dtype=np.float32)[:, None] - weight * np.float32(shift[1])
+        moved: Image = cv2.remap(part, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return moved
+
+    def _close(self, part: Image, blink: float) -> Image:
+        gap = np.maximum(self._lower - self._upper, 0.0)
+        # shut lids meet a little above the lower margin
+        margin = self._upper + blink * (gap * 0.93)
+        soft = 0.012
+        cover = np.clip((margin - self._y) / soft + 0.5, 0.0, 1.0)
+        # the upper end of the painted skin fades into the real lid as the blink begins
+        start = self._upper - 0.055 * min(1.0, 3.0 * blink)
+        cover = cover * np.clip((self._y - start) / 0.035, 0.0, 1.0) * self._inside_corners
+        lash = np.exp(-(((self._y - margin) / 0.010) ** 2)) * 0.80 * self._inside_corners * min(1.0, 4.0 * blink)
+        lash = lash * np.clip(1.15 - np.abs(self._t) ** 3, 0.0, 1.0)
+        mixed = part + (self._lid - part) * cover[..., None]
+        mixed = mixed + (self._lash - mixed) * lash[..., None]
+        result: Image = np.clip(mixed + 0.5, 0.0, 255.0).astype(np.uint8)
+        return result
+
+
+def _sorted(points: Array) -> tuple[Array, Array]:
+    order = np.argsort(points[:, 0])
+    return points[order, 0], points[order, 1]
+
+
+def _curve(points: Array, marks: tuple[int, ...], x: Array) -> Array:
+    """A lid's margin as a smooth curve y(x), level beyond the corners."""
+    px, py = _sorted(points[list(marks)])
+    middle = (px[0] + px[-1]) / 2
+    curve: Array = np.polyval(np.polyfit(px - middle, py, 4), np.clip(x, px[0], px[-1]) - middle)
+    return curve
+
+
+def _lid(part: Image, y: Field, upper: Field, lower: Field, t: Field, brow_y: Array, unit: float) -> Field:
+    import cv2
+
+    start = np.maximum(upper - 0.055, brow_y + 0.02)
+    hole = ((y > start) & (y < lower + 0.025) & (np.abs(t) < 1.2)).astype(np.uint8) * 255
+    height, width = part.shape[:2]
+    scale = min(1.0, 40.0 / width)
+    size = (max(round(width * scale), 4), max(round(height * scale), 4))
+    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    mask = cv2.dilate(cv2.resize(hole, size, interpolation=cv2.INTER_NEAREST), np.ones((3, 3), np.uint8))
+    filled = cv2.inpaint(small, mask, 3, cv2.INPAINT_TELEA)
+    smooth = cv2.GaussianBlur(cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC), (0, 0), 0.02 * unit)
+    bulge = np.sin(np.pi * np.clip((y - upper) / np.maximum(lower - upper, 0.02), 0.0, 1.0))
+    lid = smooth.astype(np.float32) * (0.93 + 0.12 * bulge)[..., None]
+    blurred = cv2.GaussianBlur(part, (0, 0), 1.2)
+    grain = float(np.median(np.abs(part.astype(np.float32) - blurred))) * 1.2
+    noise = np.random.default_rng(7).normal(0.0, min(grain, 3.0), (height, width, 1))
+    skin: Field = np.clip(lid + noise, 0, 255).astype(np.float32)
+    return skin
+
+
+def _lash_colour(part: Image, y: Field, upper: Field, t: Field) -> Field:
+    line = part[(np.abs(y - upper) < 0.02) & (np.abs(t) < 0.8)]
+    if len(line) < 4:
+        line = part.reshape(-1, 3)
+    colour: Field = np.percentile(line, 12, axis=0).astype(np.float32)
+    return colour

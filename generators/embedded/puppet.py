@@ -1,0 +1,181 @@
+"""One portrait that moves: a picture and its landmarks in, a frame for every pose out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.embedded.expression import ExpressionFields
+from generators.embedded.eyes import Eyes
+from generators.embedded.flow import Field, Lattice, node_index
+from generators.embedded.framing import Framed, frame_portrait, load_portrait
+from generators.embedded.head import HeadField
+from generators.embedded.landmarks import LOWER_OUTER, UPPER_OUTER, FaceFrame
+from generators.embedded.mouth import Mouth
+from generators.embedded.pose import CHANNELS, Pose
+from generators.embedded.seam import find_seam
+
+if TYPE_CHECKING:
+    from thsafe.core.types import Frame
+
+__all__ = ["Framed", "Puppet", "frame_portrait", "load_portrait"]
+
+_JAW, _PRESS, _FTUCK, _TONGUE = (CHANNELS.index(name) for name in ("jaw", "press", "ftuck", "tongue"))
+
+
+class Puppet:
+    """Draws poses of one portrait.
+
+    Everything that depends on the picture alone is computed once; a frame then costs two small inversions, one
+    ``cv2.remap`` of the picture and one composite of the mouth. Memory does not grow with frames. One instance serves
+    one thread: blinks are drawn into a working copy of the picture.
+
+    Args:
+        picture: BGR ``uint8`` (height, width, 3), framed by ``frame_portrait``.
+        landmarks: (478, 3) in its pixels.
+        size: (height, width) of the frames, even; None for the picture's own.
+    """
+
+    def __init__(self, picture: Frame, landmarks: NDArray[np.float32], *, size: tuple[int, int] | None = None) -> None:
+        picture, landmarks = _fitted(picture, landmarks, size)
+        self._picture = picture
+        self._height, self._width = picture.shape[:2]
+        face = FaceFrame.of(landmarks)
+        self._face = face
+        self._seam = find_seam(picture, face)
+        self._lattice = Lattice.over(self._width, self._height, max(face.unit / 26.0, 1.5))
+        self._nodes = node_index(self._lattice.rows, self._lattice.columns)
+        self._expression = ExpressionFields(face, self._seam, self._lattice)
+        self._head = HeadField(face, self._lattice, (self._height, self._width), layered=False)
+        self._mouth = Mouth(picture, face, self._seam)
+        self._eyes = Eyes(picture, face)
+        self._source = picture.copy()
+        self._identity = node_index(self._height, self._width)
+        self._marks = np.asarray(landmarks, np.float64)[:, :2]
+        self._edge = self._seam_side()
+
+    @property
+    def face_box(self) -> tuple[float, float, float, float]:
+        """x0, y0, x1, y1 of the face as shares of the frame's width and height."""
+        low, high = self._marks[:468].min(axis=0), self._marks[:468].max(axis=0)
+        x0, x1 = np.clip([low[0] / self._width, high[0] / self._width], 0.0, 1.0)
+        y0, y1 = np.clip([low[1] / self._height, high[1] / self._height], 0.0, 1.0)
+        return float(x0), float(y0), float(x1), float(y1)
+
+    @property
+    def eye_distance(self) -> float:
+        """u: the distance between the outer eye corners, in pixels."""
+        return self._face.unit
+
+    def render(self, pose: Pose) -> Frame:
+        """Draw one pose, clamped to what shows without tears: a new BGR ``uint8`` frame (height, width, 3)."""
+        import cv2
+
+        pose = pose.clamped()
+        self._draw_eyes(pose)
+        expression = self._with_closure(pose.expression)
+        skull = self._head.backward(pose)
+        upper, lower = self._compose(skull, expression)
+        total = upper + (lower - upper) * self._mix(upper)
+        dense = self._lattice.spread(total, 0, 0, self._width, self._height)
+        cv2.subtract(self._identity, dense, dense)
+        frame = cv2.remap(self._source, dense, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        x0, y0, x1, y1 = self._mouth_box(expression, skull)
+        if x1 > x0 and y1 > y0:
+            pixels = self._identity[y0:y1, x0:x1]
+            maps = [pixels - self._lattice.spread(part, x0, y0, x1 - x0, y1 - y0) for part in (upper, lower, skull)]
+            jaw = float(expression[_JAW])
+            tongue = float(expression[_TONGUE])
+            frame[y0:y1, x0:x1] = self._mouth.compose(self._source, *maps, jaw=jaw, tongue=tongue)
+        result: Frame = frame
+        return result
+
+    def _draw_eyes(self, pose: Pose) -> None:
+        """Put both eyes into the working copy of the picture."""
+        gaze = (pose.gaze_x, pose.gaze_y)
+        for eye, blink in ((self._eyes.right, pose.blink_right), (self._eyes.left, pose.blink_left)):
+            x0, y0, x1, y1 = eye.rect
+            self._source[y0:y1, x0:x1] = eye.draw(self._picture, blink=blink, gaze=gaze)
+
+    def _with_closure(self, expression: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A mouth open in the picture is shut for p, b, m, f and v by taking its gap off the jaw."""
+        if not self._seam.is_open:
+            return expression
+        shut = float(np.clip(max(expression[_PRESS] / 0.03, expression[_FTUCK] / 0.028), 0.0, 1.0))
+        changed = expression.copy()
+        changed[_JAW] -= np.float32(shut * self._seam.gap)
+        return changed
+
+    def _compose(self, skull: Field, expression: NDArray[np.float32]) -> tuple[Field, Field]:
+        """Node displacements of the upper and the lower map: the expression where the turned head has it."""
+        import cv2
+
+        part = self._expression
+        upper, lower = part.backward(expression)
+        turned = self._nodes - skull / np.float32(self._lattice.cell)
+        turned -= np.array([part.column, part.row], np.float32)
+        fields = [
+            skull + cv2.remap(field, turned, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+            for field in (upper, lower)
+        ]
+        return fields[0], fields[1]
+
+    def _seam_side(self) -> Field:
+        """Signed distance to the middle of the seam at every node, in cells; positive below."""
+        where = self._face.to_face(self._lattice.pixels())
+        middle = (self._seam.upper_at(where[..., 0]) + self._seam.lower_at(where[..., 0])) / 2
+        side: Field = ((where[..., 1] - middle) * self._face.unit / self._lattice.cell).astype(np.float32)
+        return side
+
+    def _mix(self, upper: Field) -> Field:
+        """Share of the lower map at every node: the mouth's own rectangle is drawn apart, around it both agree."""
+        import cv2
+
+        where = self._nodes - upper / np.float32(self._lattice.cell)
+        side = cv2.remap(self._edge, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        share: Field = np.clip(0.5 + side / 2.0, 0.0, 1.0)[..., None]
+        return share
+
+    def _mouth_box(self, expression: NDArray[np.float32], skull: Field) -> tuple[int, int, int, int]:
+        """The rectangle that holds the moved lips, in pixels of the frame."""
+        lips = sorted({*UPPER_OUTER, *LOWER_OUTER})
+        moved = np.tensordot(expression, self._expression.basis[:, lips], axes=1)
+        points = self._marks[lips] + self._face.turn_to_pixels(moved)
+        turn = self._head_shift(points, skull)
+        points = points + turn
+        margin = 0.09 * self._face.unit + 2
+        x0, y0 = np.floor(points.min(axis=0) - margin).astype(int)
+        x1, y1 = np.ceil(points.max(axis=0) + margin).astype(int)
+        return max(int(x0), 0), max(int(y0), 0), min(int(x1), self._width), min(int(y1), self._height)
+
+    def _head_shift(self, points: NDArray[np.float64], skull: Field) -> NDArray[np.float64]:
+        """How far the head's turn carries some points, to about a cell."""
+        cell = self._lattice.cell
+        shift = np.zeros_like(points)
+        for _ in range(3):
+            index = np.rint((points + shift) / cell).astype(int)
+            column = np.clip(index[:, 0], 0, self._lattice.columns - 1)
+            row = np.clip(index[:, 1], 0, self._lattice.rows - 1)
+            shift = skull[row, column].astype(np.float64)
+        return shift
+
+
+def _fitted(
+    picture: Frame, landmarks: NDArray[np.float32], size: tuple[int, int] | None
+) -> tuple[Frame, NDArray[np.float32]]:
+    """The picture at the frames' size, with even sides."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    rows, columns = size if size is not None else (height - height % 2, width - width % 2)
+    if size is None:
+        return np.ascontiguousarray(picture[:rows, :columns]), np.asarray(landmarks, np.float32)
+    if (rows, columns) == (height, width):
+        return np.ascontiguousarray(picture), np.asarray(landmarks, np.float32)
+    shrinking = rows < height or columns < width
+    method = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
+    scaled = cv2.resize(picture, (columns, rows), interpolation=method)
+    factor = np.array([columns / width, rows / height, columns / width], np.float32)
+    return scaled, np.asarray(landmarks, np.float32) * factor

@@ -1,0 +1,1 @@
+"""SadTalker: a still picture moved by speech, with the authors' weights."""

@@ -1,0 +1,1 @@
+"""Wav2Lip: new lips for an existing video, with the authors' weights."""

@@ -1,0 +1,252 @@
+"""``thsafe generate``: one sub-command per way of making a talking head."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from thsafe.cli.terminal import force_option, json_option, print_json, progress_on_stderr, style
+from thsafe.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from thsafe.core.types import Output
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@click.group()
+def generate() -> None:
+    """Make a talking head that says what it is.
+
+    Every output carries a visible label, an invisible watermark, a signed C2PA manifest and a line in the audit log.
+    There is no switch that leaves one out. A picture of a person needs that person's consent (thsafe consent new);
+    people drawn by thsafe itself (thsafe cast list) need nobody's.
+    """
+
+
+def _shared_options(command: _Command) -> _Command:
+    """What every way of generating asks for."""
+    for option in (
+        json_option,
+        force_option,
+        click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same head motion and blinks."),
+        click.option(
+            "--territory",
+            "territories",
+            multiple=True,
+            metavar="CODE",
+            help="Where it will be shown (EU, DE, US-CA, CN…); adds the labels its law wants. Repeatable.",
+        ),
+        click.option("--purpose", default="demonstration", show_default=True, help="What it is for, in one word."),
+        click.option(
+            "--consent",
+            "consents",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="A consent record to consider, besides those found by themselves. Repeatable.",
+        ),
+        click.option(
+            "-o",
+            "--output",
+            "output_path",
+            required=True,
+            type=click.Path(path_type=Path),
+            metavar="OUT.mp4",
+            help="Where the finished video goes.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _portrait_options(command: _Command) -> _Command:
+    for option in (
+        click.option(
+            "--size", type=click.IntRange(256, 2160), default=512, show_default=True, help="Shorter side in pixels."
+        ),
+        click.option("--fps", type=click.IntRange(10, 60), default=25, show_default=True, help="Frames a second."),
+        click.option("--person", metavar="NAME", help="A person drawn by thsafe (thsafe cast list)."),
+        click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help="A portrait to bring to life."),
+    ):
+        command = option(command)
+    return command
+
+
+@generate.command(
+    epilog=(
+        "Examples:\n\n\b\n"
+        '  thsafe generate say --person ada --text "Good morning." -o hello.mp4\n'
+        "  thsafe generate say --image me.png --text - -o out.mp4 < speech.txt\n"
+        '  thsafe generate say --person ada --text "Guten Morgen." --voice de -o hallo.mp4'
+    )
+)
+@_portrait_options
+@click.option("--text", required=True, help='What is said; "-" reads it from standard input.')
+@click.option("--voice", default="en-us", show_default=True, help="An espeak-ng voice, such as en-us, de, fr, cmn.")
+@click.option("--rate", type=click.IntRange(80, 450), default=165, show_default=True, help="Words a minute.")
+@click.option("--pitch", type=click.IntRange(0, 99), default=50, show_default=True, help="Pitch of the voice.")
+@_shared_options
+def say(
+    image: Path | None,
+    person: str | None,
+    text: str,
+    voice: str,
+    rate: int,
+    pitch: int,
+    size: int,
+    fps: int,
+    output_path: Path,
+    consents: tuple[Path, ...],
+    purpose: str,
+    territories: tuple[str, ...],
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Text to talking head: a synthetic voice speaks, the portrait moves its lips to it."""
+    _one_portrait(image, person)
+    words = sys.stdin.read() if text == "-" else text
+    with progress_on_stderr() as progress:
+        from thsafe import Portrait
+
+        engine = Portrait(consent=consents, purpose=purpose, territories=territories, progress=progress)
+        output = engine.say(
+            text=words,
+            image=image,
+            person=person,
+            output_path=output_path,
+            voice=voice,
+            rate=rate,
+            pitch=pitch,
+            short_side=size,
+            fps=fps,
+            seed=seed,
+            force=force,
+        )
+    _show(output, as_json=as_json)
+
+
+@generate.command(
+    epilog=(
+        "Examples:\n\n\b\n"
+        "  thsafe generate animate --person ada --audio speech.wav -o out.mp4\n"
+        "  thsafe generate animate --image me.png --audio speech.mp3 --consent me.consent.json -o out.mp4"
+    )
+)
+@_portrait_options
+@click.option("--audio", required=True, type=click.Path(path_type=Path), help="Speech: wav, mp3, m4a, flac, ogg.")
+@click.option(
+    "--engine", type=click.Choice(["embedded", "sadtalker"]), default="embedded", show_default=True, help="Who renders."
+)
+@_shared_options
+def animate(
+    image: Path | None,
+    person: str | None,
+    audio: Path,
+    engine: str,
+    size: int,
+    fps: int,
+    output_path: Path,
+    consents: tuple[Path, ...],
+    purpose: str,
+    territories: tuple[str, ...],
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Speech to talking head: the portrait moves its lips to a recording."""
+    _one_portrait(image, person)
+    with progress_on_stderr() as progress:
+        if engine == "sadtalker":
+            from thsafe import SadTalker
+
+            if image is None:
+                raise UsageError(
+                    "SadTalker animates pictures, not drawn people.",
+                    code="usage.portrait",
+                    next_step="give --image FILE",
+                )
+            output = SadTalker(consent=consents, purpose=purpose, territories=territories, progress=progress).animate(
+                source_image=image, audio_file=audio, output_path=output_path, seed=seed, force=force
+            )
+        else:
+            from thsafe import Portrait
+
+            output = Portrait(consent=consents, purpose=purpose, territories=territories, progress=progress).animate(
+                image=image,
+                person=person,
+                audio=audio,
+                output_path=output_path,
+                short_side=size,
+                fps=fps,
+                seed=seed,
+                force=force,
+            )
+    _show(output, as_json=as_json)
+
+
+@generate.command(
+    epilog="Example:\n\n\b\n  thsafe generate lipsync --video me.mp4 --audio speech.wav -o out.mp4",
+)
+@click.option("--video", required=True, type=click.Path(path_type=Path), help="The video whose lips are to move.")
+@click.option("--audio", required=True, type=click.Path(path_type=Path), help="Speech: wav, mp3, m4a, flac, ogg.")
+@_shared_options
+def lipsync(
+    video: Path,
+    audio: Path,
+    output_path: Path,
+    consents: tuple[Path, ...],
+    purpose: str,
+    territories: tuple[str, ...],
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """New speech for an existing video, with Wav2Lip's weights."""
+    with progress_on_stderr() as progress:
+        from thsafe import Wav2Lip
+
+        engine = Wav2Lip(consent=consents, purpose=purpose, territories=territories, progress=progress)
+        output = engine.generate(video=video, audio=audio, output_path=output_path, seed=seed, force=force)
+    _show(output, as_json=as_json)
+
+
+def _one_portrait(image: Path | None, person: str | None) -> None:
+    if (image is None) == (person is None):
+        raise UsageError(
+            "Exactly one portrait is needed.",
+            code="usage.portrait",
+            found="both --image and --person" if image else "neither --image nor --person",
+            next_step="give --image FILE for a picture, or --person NAME for a drawn person (thsafe cast list)",
+        )
+
+
+def _show(output: Output, *, as_json: bool) -> None:
+    obligations = output.decision.obligations
+    labels = [label.text for label in obligations.labels] if obligations else []
+    if as_json:
+        print_json(
+            {
+                "path": str(output.path),
+                "sha256": output.sha256,
+                "duration": output.duration,
+                "engine": output.engine,
+                "manifest_id": output.manifest_id,
+                "watermark_id": output.watermark_id,
+                "labels": labels,
+                "log_index": output.ledger_index,
+                "consents": list(output.decision.consent_ids),
+                "rules": list(output.decision.rule_ids),
+            }
+        )
+        return
+    click.echo(style(f"{output.path}", bold=True) + f"  {output.duration:.1f} s")
+    click.echo("  label      " + ", ".join(f'"{label}"' for label in labels))
+    click.echo(f"  watermark  {output.watermark_id}, read back")
+    click.echo(f"  manifest   {output.manifest_id}, signed and read back")
+    click.echo(f"  log        entry {output.ledger_index}")

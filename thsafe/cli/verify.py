@@ -1,0 +1,136 @@
+"""``thsafe verify``: a graded report on any file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from thsafe.cli.terminal import json_option, print_json, progress_on_stderr, style
+from thsafe.core.errors import InputError, ThsafeError, UsageError
+from thsafe.core.exitcodes import ExitCode
+from thsafe.core.types import Verdict
+
+if TYPE_CHECKING:
+    from thsafe.core.types import Report
+
+_FINDINGS = {
+    "tampered": (Verdict.TAMPERED, ExitCode.TAMPERED),
+    "signs": (Verdict.SIGNS_OF_SYNTHESIS, ExitCode.SIGNS_OF_SYNTHESIS),
+    "inconclusive": (Verdict.INCONCLUSIVE, ExitCode.INCONCLUSIVE),
+}
+_COLOURS = {
+    Verdict.DISCLOSED: "green",
+    Verdict.RECOVERED: "cyan",
+    Verdict.TAMPERED: "red",
+    Verdict.SIGNS_OF_SYNTHESIS: "yellow",
+}
+
+
+@click.command(
+    epilog=(
+        "Exit codes: 0 no finding, 10 tampered, 11 signs of synthesis, 12 inconclusive (only with --fail-on), "
+        "30 unreadable.\n\nExamples:\n\n\b\n"
+        "  thsafe verify clip.mp4\n"
+        "  thsafe verify clip.mp4 --report report.html\n"
+        "  thsafe verify *.mp4 --json\n"
+        "  thsafe verify clip.mp4 --fail-on tampered,signs,inconclusive"
+    )
+)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
+@click.option("--report", "report_path", type=click.Path(path_type=Path), help="Also write one HTML file.")
+@click.option("--fail-on", default="tampered,signs", show_default=True, help="Which verdicts set the exit code.")
+@click.option("--force", is_flag=True, help="Replace the report if it exists.")
+@json_option
+def verify(files: tuple[Path, ...], report_path: Path | None, fail_on: str, force: bool, as_json: bool) -> int:
+    """Say what can be said about a file: graded, with the evidence under it.
+
+    Works on video, pictures and sound from anywhere; never calls anything real or fake.
+    """
+    findings = _findings(fail_on)
+    _check_report_path(report_path, files, force=force)
+    codes = []
+    printed: list[object] = []
+    for file in files:
+        try:
+            report = _verify_one(file, report_path)
+        except ThsafeError as problem:
+            if len(files) == 1:
+                raise
+            printed.append(problem.as_dict() | {"file": file.name})
+            if not as_json:
+                click.echo(problem.explain(), err=True)
+            codes.append(int(problem.exit_code))
+            continue
+        printed.append(_as_json(report))
+        if not as_json:
+            _print(report, verbose_limits=len(files) == 1)
+        codes.append(int(findings.get(report.verdict, ExitCode.DONE)))
+    if as_json:
+        print_json(printed[0] if len(printed) == 1 else printed)
+    if report_path is not None and not as_json:
+        click.echo(f"report  {report_path}")
+    return _worst(codes)
+
+
+def _worst(codes: list[int]) -> int:
+    """Findings outrank unreadable files: the highest-severity finding decides."""
+    found = [code for code in codes if int(ExitCode.TAMPERED) <= code < int(ExitCode.REFUSED_BY_POLICY)]
+    return min(found) if found else max(codes, default=0)
+
+
+def _verify_one(file: Path, report_path: Path | None) -> Report:
+    from thsafe.verification import examine
+
+    with progress_on_stderr() as progress:
+        examination, report = examine(file, progress=progress)
+        if report_path is not None:
+            from thsafe.report.html import write_html
+
+            write_html(report, examination, report_path)
+    return report
+
+
+def _findings(fail_on: str) -> dict[Verdict, ExitCode]:
+    chosen = [word.strip() for word in fail_on.split(",") if word.strip()]
+    unknown = [word for word in chosen if word not in _FINDINGS]
+    if unknown:
+        raise UsageError(
+            f'--fail-on does not know "{unknown[0]}".',
+            code="usage.fail-on",
+            next_step="choose from: " + ", ".join(_FINDINGS),
+        )
+    return dict(_FINDINGS[word] for word in chosen)
+
+
+def _check_report_path(report_path: Path | None, files: tuple[Path, ...], *, force: bool) -> None:
+    if report_path is None:
+        return
+    if len(files) > 1:
+        raise UsageError("--report is for one file.", code="usage.report", next_step="verify the files one by one")
+    if report_path.exists() and not force:
+        raise UsageError(
+            f"{report_path} exists already.",
+            code="output.exists",
+            next_step="choose another name, or add --force to replace it",
+        )
+    if not report_path.parent.is_dir():
+        raise InputError(
+            f"The folder for the report does not exist: {report_path.parent}",
+            code="output.folder",
+            next_step=f"mkdir -p {report_path.parent}",
+        )
+
+
+def _as_json(report: Report) -> dict[str, object]:
+    from thsafe.report.data import report_as_json
+
+    return report_as_json(report)
+
+
+def _print(report: Report, *, verbose_limits: bool) -> None:
+    from thsafe.report.text import report_lines
+
+    for number, line in enumerate(report_lines(report, limits=verbose_limits)):
+        click.echo(style(line, bold=True, fg=_COLOURS.get(report.verdict)) if number == 0 else line)

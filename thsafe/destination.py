@@ -1,0 +1,148 @@
+"""Where an output will stand, and the private folder beside it where it is made.
+
+The folder is on the same file system, so that the last step is one atomic rename; it is locked while its process
+lives, so that the next job can tell a crashed neighbour from a working one and clear it away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from thsafe.core.errors import StoreError, UsageError
+
+_PREFIX = ".thsafe-"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A checked output path: right kind, folder writable, nothing overwritten by accident."""
+
+    path: Path
+    force: bool
+
+    @classmethod
+    def claim(cls, path: Path, *, force: bool = False) -> Destination:
+        """Check the path before any work is done.
+
+        Raises:
+            UsageError: ``output.kind``, ``output.folder`` or ``output.exists``.
+            StoreError: ``output.unwritable``.
+        """
+        if path.suffix.lower() != ".mp4":
+            raise UsageError(
+                f"The output {path.name} must be an .mp4 file.",
+                code="output.kind",
+                found=path.suffix or "no extension",
+                rule="content credentials are embedded in MP4; WebM and Matroska cannot carry them",
+                next_step=f"use -o {path.with_suffix('.mp4')}",
+            )
+        folder = path.parent
+        if not folder.is_dir():
+            raise UsageError(
+                f"The folder for the output does not exist: {folder}",
+                code="output.folder",
+                found=str(path),
+                next_step=f"mkdir -p {folder}",
+            )
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder.", code="output.folder", next_step="name a file, such as out.mp4")
+        if path.exists() and not force:
+            raise UsageError(
+                f"{path} exists already.",
+                code="output.exists",
+                found=f"{path.stat().st_size} bytes",
+                next_step="choose another name, or add --force to replace it",
+                log="nothing was written",
+            )
+        if not os.access(folder, os.W_OK):
+            raise StoreError(
+                f"The folder {folder} cannot be written to.",
+                code="output.unwritable",
+                next_step="choose a folder that you may write to",
+            )
+        return cls(path, force)
+
+    @contextmanager
+    def workshop(self, job_id: str) -> Iterator[Path]:
+        """A private folder (mode 0700) beside the output; gone afterwards, whatever happens."""
+        folder = self.path.parent / f"{_PREFIX}{job_id}"
+        try:
+            folder.mkdir(mode=0o700)
+            lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as problem:
+            raise StoreError(
+                f"No working folder can be made in {self.path.parent}.",
+                code="output.unwritable",
+                found=str(problem),
+                next_step="free some space or choose another folder",
+            ) from problem
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+    def place(self, finished: Path) -> None:
+        """Move the finished file to its name in one step and make the move durable."""
+        try:
+            if self.force:
+                finished.replace(self.path)
+            else:
+                _rename_new(finished, self.path)
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except FileExistsError as problem:
+            raise UsageError(
+                f"{self.path} appeared while the video was made.",
+                code="output.exists",
+                next_step="choose another name, or add --force to replace it",
+            ) from problem
+        except OSError as problem:
+            raise StoreError(
+                f"The finished video cannot be moved to {self.path}.", code="output.unwritable", found=str(problem)
+            ) from problem
+
+    def clear_interrupted(self, interrupted: Callable[[str], None]) -> None:
+        """Remove the folders of jobs in this place whose process has died; report each job id."""
+        for folder in self.path.parent.glob(f"{_PREFIX}*"):
+            if folder.is_dir() and not _is_locked(folder / "lock"):
+                interrupted(folder.name.removeprefix(_PREFIX))
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _rename_new(source: Path, target: Path) -> None:
+    """Rename without replacing: link() fails where the name is taken, rename() would not."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:  # file systems without hard links: a check and a rename is the best there is
+        if target.exists():
+            raise FileExistsError(target) from None
+        source.rename(target)
+    else:
+        source.unlink()
+
+
+def _is_locked(lock: Path) -> bool:
+    try:
+        handle = os.open(lock, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False

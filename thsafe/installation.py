@@ -1,0 +1,84 @@
+"""One installation opened: its keys, log, store and gate, together, once.
+
+Nothing is made here except on request: ``Installation.open`` fails with the next step when there are no keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from thsafe.core.types import MediaRef
+from thsafe.home import Home
+
+if TYPE_CHECKING:
+    from thsafe.gate import Gate
+    from thsafe.keys import KeyRing
+    from thsafe.ledger.log import Ledger
+    from thsafe.provenance.trust import Trust
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """Keys, log and store of one home, ready for use."""
+
+    home: Home
+    ring: KeyRing
+    ledger: Ledger
+
+    @classmethod
+    def open(cls, home: Home | None = None) -> Installation:
+        """Open the home's keys and log.
+
+        Raises:
+            SigningError: ``keys.missing`` when no keys were made yet.
+            StoreError: the database cannot be opened.
+        """
+        from thsafe.keys import KeyRing
+        from thsafe.ledger.log import Ledger
+
+        home = home or Home.default()
+        ring = KeyRing.open(home)
+        return cls(home=home, ring=ring, ledger=Ledger.open(home, key=ring.log_key()))
+
+    @classmethod
+    def open_or_none(cls, home: Home | None = None) -> Installation | None:
+        """The same, or None where nothing was set up: verifying needs no keys of one's own."""
+        from thsafe.core.errors import SigningError
+
+        home = home or Home.default()
+        if not home.keys.is_dir():
+            return None
+        try:
+            return cls.open(home)
+        except SigningError as problem:
+            if problem.code == "keys.missing":
+                return None
+            raise
+
+    def gate(self) -> Gate:
+        """The gate over this installation's consents, policies and log."""
+        from thsafe.gate import Gate
+
+        return Gate(self.home, ledger=self.ledger, keys=self.ring, synthetic_proof=drawn_by_thsafe)
+
+    def trust(self) -> Trust:
+        """Whose signatures this installation knows."""
+        from thsafe.provenance.trust import Trust
+
+        return Trust.of_home(self.home)
+
+    def watermark_keys(self) -> Mapping[str, bytes]:
+        """Every key whose marks this installation can read, the current one first."""
+        return self.ring.watermark_keys()
+
+
+def drawn_by_thsafe(ref: MediaRef) -> bool:
+    """Whether the portrait is one that our own code draws, proven by its parameters' digest.
+
+    Such a portrait has no file: the engine draws it again from the parameters, so nothing foreign can come in.
+    """
+    from thsafe.registry import drawn_person_digests
+
+    return ref.path is None and ref.sha256 in drawn_person_digests().values()

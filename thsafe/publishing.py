@@ -1,0 +1,328 @@
+"""The one loop that turns a draft into a file: label, watermark, encode, sign, read back, log, rename.
+
+The order is forced. A remux after signing loses the manifest and a tag edited after signing breaks the hash (C2PA 2.4
+§18.7, BMFF hash), so everything that changes bytes comes first; the log entry is durable before the file has its name,
+so no file exists that the log does not know.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from thsafe.core.clock import system_clock, to_text
+from thsafe.core.errors import MarkError
+from thsafe.core.ids import new_manifest_label, new_watermark_id
+from thsafe.core.types import Draft, Label, Output, Progress, Request
+
+if TYPE_CHECKING:
+    from thsafe.core.types import Frame, SoundBlock
+    from thsafe.destination import Destination
+    from thsafe.gate import Permit
+    from thsafe.installation import Installation
+    from thsafe.provenance.manifest import ManifestFacts
+    from thsafe.provenance.sign import Signed
+
+_FINGERPRINT_SECONDS = 1.0
+"""One perceptual hash a second: enough to tell another video from this one, 32 bytes a second for hours."""
+
+_READ_BACK_FRAMES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """What this output carries; chosen before the first frame."""
+
+    manifest_id: str
+    watermark_id: str
+    labels: tuple[Label, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Encoded:
+    frames: int
+    duration: float
+    fingerprint: str
+    thumbnail: bytes
+
+
+def publish(
+    draft: Draft,
+    request: Request,
+    permit: Permit,
+    destination: Destination,
+    *,
+    installation: Installation,
+    progress: Progress,
+) -> Output:
+    """Write, mark, sign, check, log and place one output.
+
+    Raises:
+        MarkError: a mark was not found again in the finished file; nothing is placed.
+        StoreError: disk full, log not writable; nothing is placed.
+        Refused: the permit has expired or an input changed since it was given.
+    """
+    from thsafe.media.probe import hash_file
+    from thsafe.provenance.essence import essence_hash
+    from thsafe.store.outputs import OutputRecord
+
+    permit.check(request)
+    obligations = permit.obligations
+    marks = Marks(manifest_id=new_manifest_label(), watermark_id=new_watermark_id(), labels=obligations.labels)
+    ledger = installation.ledger
+    destination.clear_interrupted(lambda job: _log_interrupted(installation, job))
+    with destination.workshop(request.job_id) as workshop:
+        encoded_file, signed_file = workshop / "encoded.mp4", workshop / "signed.mp4"
+        encoded = _encode(draft, marks, permit, encoded_file, installation=installation, progress=progress)
+        progress.start("signing", None)
+        facts = _manifest_facts(draft, request, permit, marks, encoded, installation=installation)
+        signed = _sign(encoded_file, signed_file, facts, request, encoded, installation=installation)
+        progress.start("reading back", None)
+        found = _read_back(signed_file, marks, installation=installation)
+        permit.verify_inputs(request)
+        _make_durable(signed_file)
+        digest = hash_file(signed_file)
+        record = OutputRecord(
+            manifest_id=marks.manifest_id,
+            watermark_id=marks.watermark_id,
+            sha256=digest,
+            essence_hash=essence_hash(encoded_file),
+            fingerprint=encoded.fingerprint,
+            manifest=signed.manifest_bytes,
+            media_type="video/mp4",
+            created_at=to_text(system_clock()),
+            ledger_index=-1,
+            path=str(destination.path.absolute()),
+            duration=encoded.duration,
+            engine=request.engine,
+            task=str(request.task),
+            thumbnail=encoded.thumbnail,
+        )
+        entry = ledger.append(
+            {
+                "type": "output",
+                "job": request.job_id,
+                "sha256": digest,
+                "manifest_id": marks.manifest_id,
+                "watermark_id": marks.watermark_id,
+                "media_type": "video/mp4",
+                "engine": request.engine,
+                "marks": found,
+            },
+            output=record,
+        )
+        destination.place(signed_file)
+    return Output(
+        path=destination.path,
+        sha256=digest,
+        manifest_id=marks.manifest_id,
+        watermark_id=marks.watermark_id,
+        ledger_index=entry.index,
+        decision=permit.decision,
+        engine=request.engine,
+        duration=encoded.duration,
+    )
+
+
+def _encode(
+    draft: Draft, marks: Marks, permit: Permit, target: Path, *, installation: Installation, progress: Progress
+) -> _Encoded:
+    """The loop over frames; nothing is held but the frame in hand."""
+    from thsafe.label import LabelStamp
+    from thsafe.media.encode import Mp4Writer
+    from thsafe.media.image import encode_jpeg
+    from thsafe.media.planes import bgr_from_i420, i420_from_bgr, split_planes
+    from thsafe.provenance.fingerprint import Fingerprinter
+    from thsafe.watermark.picture import PictureMarker
+
+    key = next(iter(installation.watermark_keys().values()))
+    stamp = LabelStamp(marks.labels, width=draft.width, height=draft.height, fps=draft.fps)
+    marker = PictureMarker(key, marks.watermark_id, width=draft.width, height=draft.height, face_box=draft.face_box)
+    fingerprinter = Fingerprinter()
+    fingerprint_every = max(1, round(_FINGERPRINT_SECONDS * draft.fps))
+    sound = _Interleaver(draft, key, marks.watermark_id)
+    thumbnail = b""
+    count = 0
+    progress.start("rendering", draft.frame_count)
+    with Mp4Writer(
+        target,
+        width=draft.width,
+        height=draft.height,
+        fps=draft.fps,
+        sample_rate=draft.sample_rate if draft.sound is not None else 0,
+        channels=draft.channels,
+        metadata={name: str(value) for name, value in permit.obligations.metadata.items()},
+    ) as writer:
+        for frame in draft.frames:
+            picture = i420_from_bgr(frame)
+            planes = split_planes(picture)
+            stamp.apply(planes, count)
+            marker.apply(planes)
+            writer.write_picture(picture)
+            if count % fingerprint_every == 0:
+                marked = bgr_from_i420(picture)
+                fingerprinter.add(count / draft.fps, marked)
+                if not thumbnail:
+                    thumbnail = encode_jpeg(_thumbnail(marked), 80)
+            count += 1
+            for block in sound.until(count / draft.fps):
+                writer.write_sound(block)
+            progress.advance()
+        for block in sound.rest():
+            writer.write_sound(block)
+    if count == 0:
+        raise MarkError(
+            "The engine yielded no frame, so there is nothing to publish.",
+            code="engine.no-frames",
+            next_step="give longer text or sound",
+        )
+    return _Encoded(
+        frames=count, duration=float(count / draft.fps), fingerprint=fingerprinter.result(), thumbnail=thumbnail
+    )
+
+
+class _Interleaver:
+    """Hands out marked sound up to a time, so that picture and sound reach the file side by side."""
+
+    def __init__(self, draft: Draft, key: bytes, mark_id: str) -> None:
+        from thsafe.watermark.sound import SoundMarker
+
+        self._blocks = draft.sound
+        self._rate = draft.sample_rate
+        self._sent = 0
+        self._marker = SoundMarker(key, mark_id, sample_rate=draft.sample_rate) if draft.sound is not None else None
+
+    def until(self, seconds: Fraction) -> Iterator[SoundBlock]:
+        """Blocks whose start lies before that time."""
+        if self._blocks is None or self._marker is None:
+            return
+        while self._sent < seconds * self._rate:
+            block = next(self._blocks, None)
+            if block is None:
+                return
+            self._sent += len(block)
+            yield self._marker.apply(block)
+
+    def rest(self) -> Iterator[SoundBlock]:
+        """What is left when the last frame is written."""
+        if self._blocks is None or self._marker is None:
+            return
+        for block in self._blocks:
+            yield self._marker.apply(block)
+        tail = self._marker.flush()
+        if len(tail):
+            yield tail
+
+
+def _thumbnail(frame: Frame) -> Frame:
+    import cv2
+
+    height, width = frame.shape[:2]
+    scale = 256 / max(height, width)
+    small: Frame = cv2.resize(frame, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+    return small
+
+
+def _manifest_facts(
+    draft: Draft, request: Request, permit: Permit, marks: Marks, encoded: _Encoded, *, installation: Installation
+) -> ManifestFacts:
+    from thsafe import __version__
+    from thsafe.provenance.fingerprint import ALGORITHM as FINGERPRINT_ALGORITHM
+    from thsafe.provenance.manifest import ManifestFacts
+    from thsafe.watermark import ALGORITHM as WATERMARK_ALGORITHM
+
+    agent = draft.facts["software_agent"]
+    return ManifestFacts(
+        label=marks.manifest_id,
+        title="Disclosed talking head",
+        task=request.task,
+        media_type="video/mp4",
+        digital_source_type=draft.facts["digital_source_type"],
+        software_agent={"name": str(agent["name"]), "version": str(agent.get("version", __version__))},
+        watermark_id=marks.watermark_id,
+        watermark_alg=WATERMARK_ALGORITHM,
+        fingerprint=encoded.fingerprint,
+        fingerprint_alg=FINGERPRINT_ALGORITHM,
+        log_origin=installation.ledger.origin,
+        log_index=permit.ledger_index,
+        consent_digests=permit.consent_digests,
+        policy_digest=permit.decision.policy_digest,
+        labels=tuple(label.text for label in marks.labels),
+    )
+
+
+def _sign(
+    source: Path, target: Path, facts: ManifestFacts, request: Request, encoded: _Encoded, *, installation: Installation
+) -> Signed:
+    from thsafe.provenance.sign import Ingredient, sign
+    from thsafe.provenance.timestamp import authority_for
+
+    ingredients = tuple(
+        Ingredient(path=ref.path, relationship="inputTo", title=ref.role, media_type=ref.media_type)
+        for ref in request.inputs
+        if ref.path is not None
+    )
+    with authority_for(installation.ring) as tsa_url:
+        return sign(
+            source,
+            target,
+            facts=facts,
+            ingredients=ingredients,
+            thumbnail_jpeg=encoded.thumbnail,
+            ring=installation.ring,
+            timestamp="required",
+            tsa_url=tsa_url,
+        )
+
+
+def _read_back(path: Path, marks: Marks, *, installation: Installation) -> dict[str, str]:
+    """Find every mark again in the finished file, as a stranger's verifier would; raises MarkError otherwise."""
+    from thsafe.label import measure_label
+    from thsafe.media.decode import VideoReader
+    from thsafe.provenance.read import read_credentials
+    from thsafe.watermark.reader import read_pictures
+
+    credentials = read_credentials(path, trust=installation.trust())
+    if not credentials.state.intact or credentials.active_label != marks.manifest_id:
+        raise _lost("manifest", f"{credentials.state}: {', '.join(credentials.failure_codes) or 'another manifest'}")
+    with VideoReader(path) as reader:
+        frames = reader.sample_bgr(_READ_BACK_FRAMES)
+    reading = read_pictures((frame for _, frame in frames), installation.watermark_keys(), search=False)
+    if reading.mark_id != marks.watermark_id:
+        raise _lost("watermark", f"{reading.state}, confidence {reading.confidence:.1f}; {reading.reason}")
+    found = {"manifest": str(credentials.state), "watermark": f"{reading.confidence:.1f}"}
+    for number, label in enumerate(marks.labels):
+        size = (frames[0][1].shape[1], frames[0][1].shape[0])
+        measure = measure_label(frames, label, size)
+        if not measure.present:
+            raise _lost(f'label "{label.text}"', f"correlation {measure.correlation:.2f}")
+        found[f"label.{number}"] = f"{label.text} at {measure.text_height_share:.3f}"
+    return found
+
+
+def _lost(what: str, found: str) -> MarkError:
+    return MarkError(
+        f"The {what} was not found again in the finished video, so it was not published.",
+        code=f"mark.{what.split(' ', maxsplit=1)[0]}",
+        found=found,
+        rule="every mark is read back before the file gets its name",
+        next_step="use a larger or longer video; if that does not help, please report it with these lines",
+        log="nothing was written",
+    )
+
+
+def _make_durable(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _log_interrupted(installation: Installation, job_id: str) -> None:
+    """A process died here before its file had its name; the log says so from now on."""
+    installation.ledger.append({"type": "failed", "job": job_id, "reason": "interrupted"})

@@ -1,0 +1,61 @@
+"""Engines and checks by name; the only place where thsafe reaches them, and only when one is asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from thsafe.core.canonical import canonical_digest
+from thsafe.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from thsafe.core.types import Frame
+    from thsafe.generation import Generator
+
+_ENGINES: Mapping[str, str] = {
+    "embedded": "generators.embedded.engine:Portrait",
+    "wav2lip": "generators.wav2lip.engine:Wav2Lip",
+    "sadtalker": "generators.sadtalker.engine:SadTalker",
+}
+_CAST = "generators.embedded.cast:CAST"
+_DRAW = "generators.embedded.cast:draw"
+
+
+def engine_names() -> tuple[str, ...]:
+    """Names of all engines that come with thsafe."""
+    return tuple(_ENGINES)
+
+
+def engine(name: str) -> type[Generator]:
+    """The class of the named engine; importing it loads no weights.
+
+    Raises:
+        UsageError: ``engine.unknown``.
+    """
+    if name not in _ENGINES:
+        raise UsageError(
+            f'There is no engine called "{name}".',
+            code="engine.unknown",
+            found=name,
+            next_step="choose one of: " + ", ".join(_ENGINES),
+        )
+    found: type[Generator] = _load(_ENGINES[name])
+    return found
+
+
+def drawn_person_digests() -> Mapping[str, str]:
+    """For each person drawn by thsafe's own code: name to SHA-256 over the drawing's parameters."""
+    return {name: canonical_digest(dataclasses.asdict(person)) for name, person in _load(_CAST).items()}
+
+
+def draw_person(name: str, size: int) -> Frame:
+    """The named person of the cast, drawn ``size`` pixels square, BGR."""
+    picture: Frame = _load(_DRAW)(_load(_CAST)[name], size=size).picture
+    return picture
+
+
+def _load(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,278 @@
+"""The straight path of verification: probe, cheap checks, recovery, report.
+
+Each check is named and none hides another: one that crashes is evidence "not evaluated", never a pass. Credentials and
+watermark decide; nothing is averaged into one score.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from thsafe.core.clock import system_clock, to_text
+from thsafe.core.errors import ThsafeError
+from thsafe.core.types import Evidence, MediaKind, Progress, Report, Silent, Status
+from thsafe.home import Home
+from thsafe.installation import Installation
+from thsafe.verdict import conclude
+
+if TYPE_CHECKING:
+    from thsafe.core.types import Frame
+    from thsafe.media.probe import MediaInfo
+    from thsafe.provenance.read import Credentials
+    from thsafe.store.outputs import OutputRecord
+    from thsafe.watermark.reader import MarkReading
+
+_SAMPLED_FRAMES = 48
+
+
+@dataclass(slots=True)
+class Examination:
+    """One file under examination: what the checks share, filled in as they go."""
+
+    path: Path
+    info: MediaInfo
+    sha256: str
+    installation: Installation | None
+    credentials: Credentials | None = None
+    reading: MarkReading | None = None
+    record: OutputRecord | None = None
+    frames: list[tuple[float, Frame]] = field(default_factory=list)
+
+    def sampled(self) -> list[tuple[float, Frame]]:
+        """Evenly spaced frames as (seconds, BGR), decoded once for all checks."""
+        if not self.frames:
+            from thsafe.media.decode import VideoReader
+            from thsafe.media.image import read_image
+
+            if self.info.kind is MediaKind.IMAGE:
+                self.frames = [(0.0, read_image(self.path))]
+            elif self.info.kind is MediaKind.VIDEO:
+                with VideoReader(self.path) as reader:
+                    self.frames = reader.sample_bgr(_SAMPLED_FRAMES)
+        return self.frames
+
+
+Check = Callable[[Examination], Evidence]
+
+
+def verify(
+    path: str | Path,
+    *,
+    home: Home | None = None,
+    progress: Progress | None = None,
+    record: bool = True,
+) -> Report:
+    """Examine any picture, video or sound file and say what can be said about it.
+
+    Args:
+        path: the file; its name is never trusted.
+        home: keys, log and store to read marks with; the default is the user's own, if it exists.
+        progress: told which check runs.
+        record: add a line to the audit log, where there is one.
+
+    Raises:
+        InputError: the file is missing, unreadable, not media or over a limit.
+    """
+    return examine(path, home=home, progress=progress, record=record)[1]
+
+
+def examine(
+    path: str | Path,
+    *,
+    home: Home | None = None,
+    progress: Progress | None = None,
+    record: bool = True,
+) -> tuple[Examination, Report]:
+    """The same, with what the checks saw: frames and manifest for whoever draws the report."""
+    from thsafe.media.probe import hash_file, probe
+
+    telling = progress or Silent()
+    source = Path(path)
+    info = probe(source)
+    installation = Installation.open_or_none(home)
+    examination = Examination(path=source, info=info, sha256=hash_file(source), installation=installation)
+    evidence = []
+    for name, check in _CHECKS.items():
+        telling.start(name, None)
+        evidence.append(_run(name, check, examination))
+    verdict, sentence = conclude(evidence)
+    report = Report(
+        file=source.name,
+        sha256=examination.sha256,
+        kind=str(info.kind),
+        verdict=verdict,
+        sentence=sentence,
+        evidence=tuple(evidence),
+        limits=_limits(evidence, examination),
+        at=to_text(system_clock()),
+        tool=_tool(),
+        media=_media_facts(info),
+    )
+    if record and installation is not None:
+        installation.ledger.append({"type": "verify", "sha256": report.sha256, "verdict": str(report.verdict)})
+    return examination, report
+
+
+def verify_many(paths: Iterable[str | Path], *, home: Home | None = None) -> Iterable[Report | ThsafeError]:
+    """Verify one file after another; a file that cannot be read yields its error and stops nothing."""
+    for path in paths:
+        try:
+            yield verify(path, home=home)
+        except ThsafeError as problem:
+            yield problem
+
+
+def _run(name: str, check: Check, examination: Examination) -> Evidence:
+    started = time.perf_counter()
+    try:
+        found = check(examination)
+    except ThsafeError as problem:
+        found = not_evaluated(name, f"{problem.message} ({problem.code})")
+    except Exception as problem:  # noqa: BLE001 - a check that crashes on hostile input must not hide the others
+        found = not_evaluated(name, f"The check stopped: {type(problem).__name__}: {problem}")
+    return replace(found, seconds=round(time.perf_counter() - started, 3))
+
+
+def not_evaluated(check: str, reason: str, *, code: str = "NOT-EVALUATED") -> Evidence:
+    """Evidence that a check could not look, and why."""
+    return Evidence(check=check, status=Status.NOT_EVALUATED, summary=reason, code=code)
+
+
+def _check_log(examination: Examination) -> Evidence:
+    """Exact hash against the outputs this installation has logged."""
+    if examination.installation is None:
+        return not_evaluated("log", "No thsafe log on this machine to look in.")
+
+    record = examination.installation.ledger.outputs.by_sha256(examination.sha256)
+    if record is None:
+        return Evidence(check="log", status=Status.ABSENT, summary="No output with these exact bytes is in the log.")
+    examination.record = record
+    return Evidence(
+        check="log",
+        status=Status.FOUND,
+        summary=f"These exact bytes were published here on {record.created_at[:10]} (log entry {record.ledger_index}).",
+        code="IDENTICAL",
+        detail={"index": record.ledger_index, "manifest_id": record.manifest_id, "engine": record.engine},
+    )
+
+
+def _check_credentials(examination: Examination) -> Evidence:
+    """The manifest in the file, judged by our own ladder."""
+    from thsafe.provenance.describe import credentials_evidence
+    from thsafe.provenance.read import read_credentials
+    from thsafe.provenance.trust import Trust
+
+    trust = Trust.of_home(examination.installation.home if examination.installation else Home.default())
+    examination.credentials = read_credentials(examination.path, trust=trust, media_type=examination.info.media_type)
+    return credentials_evidence(examination.credentials)
+
+
+def _check_watermark(examination: Examination) -> Evidence:
+    """The invisible mark in the picture, or in the sound of a sound file."""
+    from thsafe.watermark.describe import watermark_evidence
+
+    if examination.installation is None:
+        return not_evaluated("watermark", "No watermark keys on this machine; marks can only be read with their key.")
+    keys = examination.installation.watermark_keys()
+    if examination.info.kind is MediaKind.AUDIO:
+        from thsafe.media.sound import load_sound
+        from thsafe.watermark.sound import ANALYSIS_RATE, read_sound
+
+        samples = load_sound(examination.path, rate=ANALYSIS_RATE)
+        examination.reading = read_sound(samples, ANALYSIS_RATE, keys)
+    else:
+        from thsafe.watermark.reader import read_pictures
+
+        examination.reading = read_pictures((frame for _, frame in examination.sampled()), keys)
+    return watermark_evidence(examination.reading)
+
+
+def _check_recovery(examination: Examination) -> Evidence:
+    """Credentials that were stripped, found again through the watermark and held against the picture."""
+    from thsafe.provenance.recover import recover
+
+    if examination.installation is None:
+        return not_evaluated("recovery", "No manifest store on this machine to look in.")
+    if examination.credentials is not None and examination.credentials.state.intact:
+        return not_evaluated("recovery", "Not needed: the file carries its own credentials.", code="NOT-NEEDED")
+    reading = examination.reading
+    if reading is None or reading.mark_id is None:
+        return Evidence(check="recovery", status=Status.ABSENT, summary="No watermark leads to a stored manifest.")
+    record = examination.installation.ledger.outputs.by_watermark(reading.mark_id)
+    if record is None:
+        return Evidence(
+            check="recovery",
+            status=Status.ABSENT,
+            summary=f"The watermark {reading.mark_id} is ours, but no manifest is stored under it here.",
+            code="UNKNOWN-ID",
+        )
+    examination.record = record
+    return recover(
+        record,
+        path=examination.path,
+        frames=examination.sampled(),
+        trust=examination.installation.trust(),
+        credentials=examination.credentials,
+    )
+
+
+def _check_container(examination: Examination) -> Evidence:
+    """What the container itself says: context without a score."""
+    info = examination.info
+    facts = {
+        "container": info.container,
+        "video codec": info.video_codec,
+        "audio codec": info.audio_codec,
+        "encoder tag": info.encoder_tag,
+        "bytes": info.size_bytes,
+    }
+    known = {name: value for name, value in facts.items() if value}
+    words = ", ".join(str(value) for name, value in known.items() if name != "bytes")
+    return Evidence(check="container", status=Status.FOUND, summary=f"Container and codecs: {words}.", detail=known)
+
+
+_CHECKS: dict[str, Check] = {
+    "log": _check_log,
+    "credentials": _check_credentials,
+    "watermark": _check_watermark,
+    "recovery": _check_recovery,
+    "container": _check_container,
+}
+
+
+def _limits(evidence: list[Evidence], examination: Examination) -> tuple[str, ...]:
+    """What this report cannot tell; always said."""
+    limits = [
+        "Credentials and watermarks say where a file comes from, not whether what it shows is true.",
+        "A file without credentials and watermark may be anything: most files have neither.",
+        "No picture or sound forensics ran; this report rests on provenance alone.",
+    ]
+    if examination.installation is None:
+        limits.append("Watermarks and the log were not consulted: this machine has no thsafe keys.")
+    else:
+        limits.append("Watermarks can be read only with their key; marks of other installations are not seen here.")
+    skipped = [item.check for item in evidence if item.status is Status.NOT_EVALUATED and item.code != "NOT-NEEDED"]
+    if skipped:
+        limits.append("Not evaluated: " + ", ".join(skipped) + ".")
+    return tuple(limits)
+
+
+def _tool() -> dict[str, str]:
+    from thsafe import __version__
+    from thsafe.provenance.read import sdk_version
+
+    return {"thsafe": __version__, "c2pa": sdk_version()}
+
+
+def _media_facts(info: MediaInfo) -> dict[str, str | int | float | None]:
+    return {
+        "media_type": info.media_type,
+        "width": info.width,
+        "height": info.height,
+        "fps": float(info.fps) if info.fps else None,
+        "duration": info.duration,
+    }

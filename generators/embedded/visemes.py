@@ -5,7 +5,7 @@ Sounds that look alike on the lips share a class. Targets are lengths in u, the 
 real speakers and to what a landmark finder sees in rendered pictures.
 """
 
-# ruff: noqa: RUF001, RUF002 - IPA letters are meant
+
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ A phoneme's name may carry stress, length, tone, tie bars and several symbols (`
 t). :func:`symbols` strips the marks and splits the name into single sounds, affricates kept whole.
 """
 
-# ruff: noqa: RUF001, RUF002 - IPA letters are meant
+
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Cleaning never changes the number of characters, so that a position the synthesizer reports is a position in the text.
 """
 
-# ruff: noqa: RUF001, RUF002 - full-width and typographic marks are meant
+
 
 from __future__ import annotations
 

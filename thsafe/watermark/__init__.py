@@ -1,1 +1,35 @@
-"""Invisible marks in picture and sound."""
+"""Invisible marks in picture and sound: a 64-bit pointer to the signed manifest, never evidence by itself.
+
+``PictureMarker`` and ``SoundMarker`` write while a video is published; ``read_video``, ``read_pictures`` and
+``read_sound`` look for the mark in anyone's media. Nothing here takes a mark out.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from thsafe.watermark.picture import PictureMarker
+    from thsafe.watermark.reader import read_pictures
+    from thsafe.watermark.reading import Geometry, MarkReading, Segment
+
+ALGORITHM = "org.thsafe.watermark.1"
+"""The soft-binding algorithm name: reverse-domain and private, not (yet) on the C2PA list of algorithms."""
+
+__all__ = ["ALGORITHM", "Geometry", "MarkReading", "PictureMarker", "Segment", "read_pictures"]
+
+_HOMES = {
+    "Geometry": "reading",
+    "MarkReading": "reading",
+    "PictureMarker": "picture",
+    "Segment": "reading",
+    "read_pictures": "reader",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load numpy and OpenCV only when a mark is written or read."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

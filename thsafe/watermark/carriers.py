@@ -1,0 +1,86 @@
+"""The keyed pattern of the picture mark: one square tile of carriers for each of Y, U and V.
+
+The picture is thought of on a grid whose shorter side has 256 cells, so that scaling cancels. A tile is 256 cells
+wide: it does not repeat along the shorter side, hence averaging a picture over itself without the key lifts nothing.
+Carriers are the Fourier bins of the tile between 14 and 84 cycles (3 to 18 cells); a quarter are known to the reader
+(synchronisation), the others each carry one of the 512 code bits on a keyed phase. Which bins do what, and their
+phases, differ by key and by plane.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thsafe.watermark import payload
+
+SIDE = 256
+"""Cells of a tile, and of the shorter side of the picture."""
+PLANES = ("y", "u", "v")
+SYNC_SHARE = 0.25
+_LOWEST, _HIGHEST = 14.0, 84.0
+_SLOPE = -0.25
+"""Amplitude of a carrier goes with frequency ^ slope: codecs keep the low ones."""
+
+Spectrum = NDArray[np.complex64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carriers:
+    """One plane's carriers; all arrays run over the same bins."""
+
+    row: NDArray[np.intp]
+    """Vertical frequency index in ``rfft2`` layout, 0 … 255."""
+    column: NDArray[np.intp]
+    """Horizontal frequency index in ``rfft2`` layout, 0 … 128."""
+    radius: NDArray[np.float64]
+    """Cycles per tile."""
+    phase: NDArray[np.complex64]
+    """Unit phasor of each bin."""
+    bit: NDArray[np.intp]
+    """Which code bit a bin carries; -1 for synchronisation."""
+
+    @property
+    def sync(self) -> NDArray[np.bool_]:
+        """The bins the reader knows beforehand."""
+        return self.bit < 0
+
+
+@lru_cache(maxsize=64)
+def carriers(key: bytes, plane: str) -> Carriers:
+    """The carriers of one plane (``y``, ``u`` or ``v``) under one key."""
+    rows, columns = np.mgrid[0:SIDE, 0 : SIDE // 2 + 1]
+    vertical = np.where(rows < SIDE // 2, rows, rows - SIDE)
+    radius = np.hypot(vertical, columns)
+    # The bins with column 0 come in conjugate pairs: only the upper half is free.
+    usable = (radius >= _LOWEST) & (radius <= _HIGHEST) & ((columns > 0) | (vertical > 0))
+    row, column = rows[usable], columns[usable]
+    count = row.size
+    order = payload.keyed_order(key, f"picture/{plane}/order", count)
+    sync_count = round(count * SYNC_SHARE)
+    bit = np.full(count, -1, dtype=np.intp)
+    bit[order[sync_count:]] = np.arange(count - sync_count) % payload.CODE_BITS
+    turns = payload.keyed_bytes(key, f"picture/{plane}/phase", count).astype(np.float64) / 256
+    return Carriers(
+        row=row,
+        column=column,
+        radius=radius[usable],
+        phase=np.exp(2j * np.pi * turns).astype(np.complex64),
+        bit=bit,
+    )
+
+
+def tile(key: bytes, plane: str, code: NDArray[np.int8]) -> NDArray[np.float32]:
+    """The tile that carries ``code`` (512 bits, 0 or 1), shape (256, 256), mean 0, rms 1."""
+    part = carriers(key, plane)
+    signs = np.where(part.sync, 1.0, 1.0 - 2.0 * code[part.bit])
+    spectrum = np.zeros((SIDE, SIDE // 2 + 1), dtype=np.complex128)
+    spectrum[part.row, part.column] = part.radius**_SLOPE * signs * part.phase
+    first = part.column == 0
+    spectrum[-part.row[first], 0] = np.conj(spectrum[part.row[first], 0])
+    pattern = np.fft.irfft2(spectrum, s=(SIDE, SIDE))
+    scaled: NDArray[np.float32] = (pattern / pattern.std()).astype(np.float32)
+    return scaled

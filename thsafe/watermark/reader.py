@@ -1,0 +1,91 @@
+"""Reading the picture mark from any number of pictures, without the original.
+
+First the cheap hypothesis: nothing but scaling and coding happened. If no id comes out and ``search`` is on, scale,
+aspect, shift, mirroring and rotation are searched (:mod:`thsafe.watermark.search`). The keyed check makes a false id
+unlikely by construction: at most 55 decodings with 8 candidates each against 32 bits, about 1e-7 per file and key.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from thsafe.watermark import payload, polar
+from thsafe.watermark.reading import Geometry as Geometry
+from thsafe.watermark.reading import MarkReading as MarkReading
+from thsafe.watermark.residual import Residual, accumulate, planes_of
+from thsafe.watermark.spectrum import fold, listen, whiten
+
+if TYPE_CHECKING:
+    from thsafe.media.planes import Plane, Planes
+
+MOST_DECODES = 55
+"""Per file and key."""
+PRESENT_UNCHANGED = 6.0
+"""Sync statistic that says "present" when nothing was searched: p = 1e-9."""
+
+
+def tail(z: float) -> float:
+    """Probability that a standard normal value exceeds z."""
+    return 0.5 * math.erfc(z / math.sqrt(2))
+
+
+def false_id(decodes: int) -> float:
+    """Bound on the probability of a false id after so many decodings."""
+    return decodes * polar.LIST_SIZE * 2.0**-payload.CHECK_BITS
+
+
+def read_pictures(frames: Iterable[Plane | Planes], keys: Mapping[str, bytes], *, search: bool = True) -> MarkReading:
+    """Read the mark that a set of pictures of one size shares.
+
+    Args:
+        frames: BGR frames (height, width, 3) or I420 planes, all of one size. One is enough; more say more.
+        keys: Watermark keys by name, 32 bytes each; the first that answers wins.
+        search: Whether to look for geometric changes when the plain reading fails.
+
+    Returns:
+        The reading; ``not-evaluated`` when there was no picture or no key.
+    """
+    kept = [planes_of(frame) for frame in frames]
+    return read_planes(kept, keys, search=search)
+
+
+def read_planes(kept: list[Planes], keys: Mapping[str, bytes], *, search: bool = True) -> MarkReading:
+    """The same for I420 planes that are already at hand."""
+    if not keys:
+        return MarkReading(state="not-evaluated", reason="No watermark key is known here.")
+    kept = [planes for planes in kept if planes.y.shape == kept[0].y.shape]
+    residual = accumulate(kept)
+    if residual is None:
+        return MarkReading(state="not-evaluated", reason="There was no picture to read.")
+    return read_unchanged(residual, keys)
+
+
+def read_unchanged(residual: Residual, keys: Mapping[str, bytes]) -> MarkReading:
+    """Read as if nothing but scaling had happened; one decoding per key."""
+    spectra = [whiten(fold(plane)) for plane in residual.planes]
+    best = MarkReading(state="absent", frames_read=residual.frames, reason="No mark under the known keys was found.")
+    for name, key in keys.items():
+        heard = listen(spectra, key)
+        mark_id = payload.decode(key, heard.llr)
+        if mark_id is not None:
+            return MarkReading(
+                state="id",
+                mark_id=mark_id,
+                key_name=name,
+                confidence=heard.z,
+                frames_read=residual.frames,
+                false_alarm=false_id(len(keys)),
+                reason="The id was read and its keyed check holds.",
+            )
+        if heard.z >= PRESENT_UNCHANGED and heard.z > best.confidence:
+            best = MarkReading(
+                state="present",
+                key_name=name,
+                confidence=heard.z,
+                frames_read=residual.frames,
+                false_alarm=min(1.0, len(keys) * tail(heard.z)),
+                reason="A mark under this key is there, but too weak to read its id.",
+            )
+    return best

@@ -1,7 +1,6 @@
 """Appending, counting, finding, proving, erasing."""
 
 import json
-import stat
 from datetime import timedelta
 
 import pytest
@@ -11,41 +10,9 @@ from thsafe.core.errors import ConsentRefused, StoreError
 from thsafe.home import Home
 from thsafe.ledger import merkle
 from thsafe.ledger.log import Ledger
-from thsafe.store.outputs import OutputRecord
 
 
-def record(**changes):
-    fields = {
-        "manifest_id": "urn:c2pa:1",
-        "watermark_id": "00112233aabbccdd",
-        "sha256": "ab" * 32,
-        "essence_hash": "cd" * 32,
-        "fingerprint": None,
-        "manifest": b"jumbf",
-        "media_type": "video/mp4",
-        "created_at": "2026-08-03T12:00:00.000Z",
-        "ledger_index": -1,
-        "path": "out.mp4",
-        "duration": 3.5,
-        "engine": "portrait",
-        "task": "say",
-        "thumbnail": b"png",
-    }
-    return OutputRecord(**{**fields, **changes})
-
-
-def output_event(job="j", made=None):
-    made = made or record()
-    return {
-        "type": "output",
-        "job": job,
-        "sha256": made.sha256,
-        "manifest_id": made.manifest_id,
-        "watermark_id": made.watermark_id,
-    }
-
-
-def test_first_entry(log, home):
+def test_first_entry(log):
     assert (log.size, log.last_time()) == (0, None)
     entry = log.append({"type": "intent", "job": "j-1"})
     assert entry.index == 0
@@ -56,12 +23,11 @@ def test_first_entry(log, home):
     assert log.entry(0) == entry
     assert log.origin.startswith("thsafe/")
     assert len(log.origin) == 39
-    assert stat.S_IMODE((home / "thsafe.db").stat().st_mode) == 0o600
 
 
-def test_what_was_written_is_there_after_reopening(log, home, key):
+def test_what_was_written_is_there_after_reopening(log, any_home, key):
     log.append_many({"type": "verify", "n": n} for n in range(7))
-    with Ledger.open(Home(home), key=key) as again:
+    with Ledger.open(any_home, key=key) as again:
         assert [entry.event["n"] for entry in again.entries()] == list(range(7))
         assert [entry.index for entry in again.entries(2, 5)] == [2, 3, 4]
         assert again.origin == log.origin
@@ -126,33 +92,33 @@ def test_uses_are_counted_against_the_limit(log):
     assert log.verify().ok
 
 
-def test_output_row_and_entry_are_one_step(log):
-    entry = log.append(output_event(), output=record())
+def test_output_row_and_entry_are_one_step(log, make_record, make_event):
+    entry = log.append(make_event(), output=make_record())
     stored = log.outputs.by_sha256("ab" * 32)
-    assert stored == record(ledger_index=entry.index)
+    assert stored == make_record(ledger_index=entry.index)
     assert stored == log.outputs.by_watermark("00112233aabbccdd")
     assert stored == log.outputs.by_manifest("urn:c2pa:1") == log.outputs.by_essence("cd" * 32)
     assert log.outputs.by_sha256("00" * 32) is None
     assert list(log.outputs.all()) == [stored]
     assert list(log.outputs.all(since="2027")) == []
     with pytest.raises(StoreError):
-        log.append(output_event(), output=record())  # the same watermark id again
+        log.append(make_event(), output=make_record())  # the same watermark id again
     assert log.size == 1
     assert log.verify().ok
 
 
-def test_outputs_are_sealed_at_once(log):
+def test_outputs_are_sealed_at_once(log, make_record, make_event):
     log.append({"type": "intent", "job": "j"})
     assert log.checkpoints() == ()
-    log.append(output_event(), output=record())
+    log.append(make_event(), output=make_record())
     (sealed,) = log.checkpoints()
     assert sealed.size == 2
     assert log.checkpoint() == sealed
 
 
-def test_checkpoint_needs_the_key(home):
-    with Ledger.open(Home(home)) as log:
-        log.append(output_event(), output=record())
+def test_checkpoint_needs_the_key(any_home, make_record, make_event):
+    with Ledger.open(any_home) as log:
+        log.append(make_event(), output=make_record())
         assert log.checkpoints() == ()
         assert log.verifier is None
         with pytest.raises(StoreError) as caught:
@@ -205,7 +171,7 @@ def test_proofs(log):
         log.prove_consistency(3, 2)
 
 
-def test_open_intents(log):
+def test_open_intents(log, make_record, make_event):
     log.append_many(
         [
             {"type": "intent", "job": "done"},
@@ -214,17 +180,17 @@ def test_open_intents(log):
             {"type": "failed", "job": "broken"},
         ]
     )
-    log.append(output_event(job="done"), output=record())
+    log.append(make_event(job="done"), output=make_record())
     (left,) = log.verify().open_intents
     assert (left.index, left.job) == (1, "killed")
 
 
-def test_erasing_keeps_every_proof(log, home):
+def test_erasing_keeps_every_proof(log, make_record, make_event):
     secret = {"name": "Mara Ellingsen", "born": "1990-02-03"}
     entry = log.append({"type": "consent.created"}, personal=secret, subject="did:key:mara")
     other = log.append({"type": "consent.created"}, personal={"name": "Ivo"}, subject="did:key:ivo")
     log.append({"type": "intent", "job": "j"}, uses={"consent-mara": 3})
-    log.append(output_event(), output=record())
+    log.append(make_event(), output=make_record())
     assert log.personal(entry.index) == secret
     assert b"Mara" not in entry.leaf
     assert b"did:key:mara" not in entry.leaf
@@ -240,8 +206,14 @@ def test_erasing_keeps_every_proof(log, home):
     assert before.holds()
     assert log.prove(entry.index).holds()
     assert log.verify().ok
-    log.close()
-    everything = b"".join(path.read_bytes() for path in home.glob("thsafe.db*"))
+
+
+def test_erased_bytes_are_gone_from_the_disk(home, key):
+    with Ledger.open(Home(home), key=key) as log:
+        log.append({"type": "consent.created"}, personal={"name": "Mara"}, subject="did:key:mara")
+        log.append({"type": "consent.created"}, personal={"name": "Ivo"}, subject="did:key:ivo")
+        log.erase("did:key:mara")
+        everything = b"".join(path.read_bytes() for path in home.glob("thsafe.db*"))
     assert b"did:key:mara" not in everything
     assert b"did:key:ivo" in everything
 

@@ -1,0 +1,219 @@
+"""Each way to falsify the log, and what finds it; only a witness finds an insider who holds the log's key."""
+
+from hashlib import sha256
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import delete, insert, text, update
+
+from thsafe.core.canonical import canonical_bytes
+from thsafe.core.errors import InputError, LedgerBroken, StoreError
+from thsafe.ledger import merkle
+from thsafe.ledger.note import sign_checkpoint
+from thsafe.ledger.witness import read_checkpoints, witness
+from thsafe.store import schema
+from thsafe.store.engine import writing
+
+
+@pytest.fixture
+def witnessed(log, tmp_path):
+    """A log of twelve entries whose first ten were witnessed."""
+    log.append_many({"type": "verify", "n": n} for n in range(10))
+    witness(log, tmp_path / "auditor")
+    log.append_many({"type": "verify", "n": n} for n in (10, 11))
+    return log
+
+
+def codes(log, folder=None):
+    kept = read_checkpoints(folder) if folder else ()
+    return {problem.code for problem in log.verify(witnessed=kept).problems}
+
+
+def edit_row(log, key):
+    forged = canonical_bytes({**log.entry(4).event, "n": 99})
+    with writing(log._engine) as connection:
+        row = {"leaf": forged, "leaf_hash": merkle.leaf_hash(forged)}
+        connection.execute(update(schema.entry).where(schema.entry.c.position == 4).values(row))
+        connection.execute(delete(schema.checkpoint))
+
+
+def delete_row(log, key):
+    with writing(log._engine) as connection:
+        connection.execute(delete(schema.entry).where(schema.entry.c.position == 4))
+        connection.execute(delete(schema.checkpoint))
+
+
+def cut_tail(log, key):
+    with writing(log._engine) as connection:
+        connection.execute(delete(schema.entry).where(schema.entry.c.position >= 10))
+
+
+def rebuild(log, key, leaves):
+    """What someone with the database and the log's key can do: all tables anew, freshly signed."""
+    with writing(log._engine) as connection:
+        for table in (schema.node, schema.entry, schema.checkpoint):
+            connection.execute(delete(table))
+        frontier, nodes = merkle.Frontier(), []
+        for position, leaf in enumerate(leaves):
+            row = {"position": position, "leaf": canonical_bytes(leaf), "at": leaf["ts"], "type": leaf["type"]}
+            hashed = merkle.leaf_hash(row["leaf"])
+            connection.execute(insert(schema.entry).values(leaf_hash=hashed, **row))
+            frontier, made = frontier.append(hashed)
+            nodes += made
+        connection.execute(insert(schema.node), [{"level": a, "place": b, "hash": h} for (a, b), h in nodes])
+        head = {
+            "size": frontier.size,
+            "root": frontier.root(),
+            "frontier": frontier.packed(),
+            "last_at": leaves[-1]["ts"],
+        }
+        connection.execute(update(schema.head).values(head))
+        signed = sign_checkpoint(log.origin, frontier.size, frontier.root(), key)
+        connection.execute(insert(schema.checkpoint).values(size=signed.size, at=leaves[-1]["ts"], note=signed.note))
+
+
+def insider_rewrites(log, key):
+    leaves = [entry.event for entry in log.entries()]
+    leaves[4] = {**leaves[4], "n": 99}
+    rebuild(log, key, leaves)
+
+
+def insider_truncates(log, key):
+    rebuild(log, key, [entry.event for entry in log.entries(0, 8)])
+
+
+def insider_edits_after_the_witness(log, key):
+    leaves = [entry.event for entry in log.entries()]
+    leaves[11] = {**leaves[11], "n": 99}
+    rebuild(log, key, leaves)
+
+
+ATTACKS = [
+    (edit_row, "HEAD-MISMATCH", "INCONSISTENT"),
+    (delete_row, "HEAD-MISMATCH", "INCONSISTENT"),
+    (cut_tail, "HEAD-MISMATCH", "HEAD-MISMATCH"),
+    (insider_rewrites, None, "INCONSISTENT"),
+    (insider_truncates, None, "ROLLBACK"),
+    (insider_edits_after_the_witness, None, None),  # the window that is left: since the last witnessed checkpoint
+]
+
+
+@pytest.mark.parametrize(("attack", "alone", "with_witness"), ATTACKS, ids=lambda item: getattr(item, "__name__", None))
+def test_attack(witnessed, tmp_path, key, attack, alone, with_witness):
+    assert not codes(witnessed, tmp_path / "auditor")
+    attack(witnessed, key)
+    found = codes(witnessed)
+    assert (alone in found) if alone else not found
+    found = codes(witnessed, tmp_path / "auditor")
+    assert (with_witness in found) if with_witness else not found
+
+
+def test_own_checkpoints_show_a_rewrite_without_the_key(witnessed, key):
+    kept = witnessed.checkpoints()
+    stranger = Ed25519PrivateKey.generate()
+    insider_rewrites(witnessed, stranger)
+    assert codes(witnessed) == {"CHECKPOINT"}
+    with writing(witnessed._engine) as connection:
+        connection.execute(delete(schema.checkpoint))
+        connection.execute(insert(schema.checkpoint).values(size=kept[0].size, at="", note=kept[0].note))
+    assert codes(witnessed) == {"INCONSISTENT"}
+
+
+def test_witness_refuses_what_it_did_not_see_grow(witnessed, tmp_path, key):
+    folder = tmp_path / "auditor"
+    insider_rewrites(witnessed, key)
+    with pytest.raises(LedgerBroken) as caught:
+        witness(witnessed, folder)
+    assert caught.value.code == "log.inconsistent"
+    insider_truncates(witnessed, key)
+    with pytest.raises(LedgerBroken) as caught:
+        witness(witnessed, folder)
+    assert caught.value.code == "log.rollback"
+    assert [item.size for item in read_checkpoints(folder)] == [10]
+
+
+def test_witness_keeps_every_state_once(witnessed, tmp_path):
+    folder = tmp_path / "auditor"
+    assert witness(witnessed, folder) == witness(witnessed, folder)
+    kept = read_checkpoints(folder)
+    assert [item.size for item in kept] == [10, 12]
+    assert read_checkpoints(next(folder.glob("*12.note"))) == kept[1:]
+    assert witnessed.verify(witnessed=kept).witnessed == 2
+
+
+def test_witness_folder_that_is_none(witnessed, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(LedgerBroken):
+        witness(witnessed, tmp_path / "file")
+    with pytest.raises(StoreError) as caught:
+        witness(witnessed, tmp_path / "file" / "below")
+    assert caught.value.code == "log.witness"
+    with pytest.raises(InputError):
+        read_checkpoints(tmp_path / "nothing")
+
+
+def test_checkpoint_of_another_log(witnessed, key):
+    foreign = sign_checkpoint("thsafe/other", 3, sha256(b"").digest(), key)
+    assert "CHECKPOINT" in {problem.code for problem in witnessed.verify(witnessed=[foreign]).problems}
+
+
+def tamper(log, statement):
+    with writing(log._engine) as connection:
+        if connection.dialect.name == "sqlite":
+            connection.execute(text("PRAGMA defer_foreign_keys=ON"))
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("code", "statement"),
+    [
+        ("ENTRY", update(schema.entry).where(schema.entry.c.position == 3).values(type="output")),
+        ("ENTRY", update(schema.entry).where(schema.entry.c.position == 3).values(leaf_hash=b"\0" * 32)),
+        ("ENTRY", update(schema.entry).where(schema.entry.c.position == 3).values(leaf=b"[]")),
+        ("ENTRY", update(schema.entry).where(schema.entry.c.position == 3).values(leaf=b"not JSON")),
+        ("ENTRY", delete(schema.entry).where(schema.entry.c.position == 0)),
+        ("TIME", update(schema.entry).where(schema.entry.c.position == 3).values(at="2020-01-01T00:00:00.000Z")),
+        ("NODE", update(schema.node).where(schema.node.c.level == 2).values(hash=b"\0" * 32)),
+        ("NODE", delete(schema.node).where(schema.node.c.level == 3)),
+        ("NODE", insert(schema.node).values(level=30, place=9, hash=b"\0" * 32)),
+        ("USES", insert(schema.consent_use).values(consent="c", position=2)),
+        ("HEAD-MISMATCH", update(schema.head).values(last_at="2020-01-01T00:00:00.000Z")),
+        ("HEAD-MISMATCH", update(schema.head).values(size=11)),
+    ],
+)
+def test_every_table_is_compared(witnessed, code, statement):
+    assert witnessed.verify().ok
+    tamper(witnessed, statement)
+    assert code in codes(witnessed)
+
+
+def test_head_that_cannot_be_appended_to(witnessed):
+    tamper(witnessed, update(schema.head).values(frontier=b"\0" * 33))
+    with pytest.raises(LedgerBroken) as caught:
+        witnessed.append({"type": "verify"})
+    assert caught.value.code == "log.head"
+
+
+def test_holes_in_the_tree_stop_proofs(witnessed):
+    tamper(witnessed, delete(schema.node))
+    with pytest.raises(LedgerBroken) as caught:
+        witnessed.prove(0)
+    assert caught.value.code == "log.nodes"
+
+
+def test_exchanged_personal_fields_and_manifest(log, make_record):
+    record = make_record()
+    log.append({"type": "consent.created"}, personal={"name": "Mara"}, subject="s")
+    event = {
+        "type": "output",
+        "sha256": record.sha256,
+        "manifest_id": record.manifest_id,
+        "watermark_id": record.watermark_id,
+    }
+    log.append(event, output=record)
+    assert log.verify().ok
+    tamper(log, update(schema.personal).values(salt=b"\0" * 32))
+    tamper(log, update(schema.output).values(manifest=b"another"))
+    assert codes(log) == {"PERSONAL", "OUTPUT"}
+    tamper(log, delete(schema.output))
+    assert "OUTPUT" in codes(log)

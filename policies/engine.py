@@ -133,6 +133,4 @@ def _reason(bundle: PolicyBundle, name: str, facts: PolicyFacts, depiction: Depi
 
 def _fill(text: str, words: Mapping[str, str]) -> str:
     # One pass, so that braces inside a value are never read as a placeholder.
-    return "".join(
-        words.get(part[1:-1], part) if part.startswith("{") else part for part in _PLACEHOLDER.split(text)
-    )
+    return "".join(words.get(part[1:-1], part) if part.startswith("{") else part for part in _PLACEHOLDER.split(text))

@@ -1,0 +1,508 @@
+"""The only maker of a permit: consent evidence, then policy, then the audit log, for every job without exception."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, NoReturn, Protocol
+
+from policies.engine import (
+    ConsentFacts,
+    Declaration,
+    Depiction,
+    PolicyAnswer,
+    PolicyBundle,
+    PolicyFacts,
+    Reason,
+    ask_cedar,
+    decide,
+)
+from thsafe.consent.collectors import trusted_collectors
+from thsafe.consent.files import read_object, sha256_of
+from thsafe.consent.grant import GateKeys
+from thsafe.consent.match import FaceMatcher, MediaMatch, match_media
+from thsafe.consent.present import is_presentation, present, presented_record
+from thsafe.consent.record import ConsentRecord
+from thsafe.consent.revoke import marked_bits
+from thsafe.consent.store import ConsentStore
+from thsafe.consent.verify import consent_facts
+from thsafe.core.canonical import canonical_digest
+from thsafe.core.clock import Clock, system_clock, to_text
+from thsafe.core.errors import ConsentRefused, PolicyRefused, Refused
+from thsafe.core.types import Decision, Json, MediaKind, MediaRef, Obligations, Request
+from thsafe.home import Home
+
+PERMIT_TERM: Final = timedelta(hours=12)
+"""A render that takes longer asks again: consent may have been withdrawn meanwhile."""
+
+_SKEW: Final = timedelta(seconds=2)
+"""The tolerance that the log itself allows between clocks."""
+
+_UNSHOWN: Final = frozenset({"driver", "voice", "text"})
+"""Roles that do not put anybody's picture into the output; every other picture or film does."""
+
+_CONSENT_RULES: Final = ("consent.", "status.")
+_SECRET: Final = secrets.token_bytes(32)
+
+
+class LogEntry(Protocol):
+    """What the log answers."""
+
+    @property
+    def index(self) -> int:
+        """The entry's place in the log."""
+
+
+class LedgerPort(Protocol):
+    """The part of the audit log that the gate needs."""
+
+    def append(self, event: Mapping[str, Json], *, uses: Mapping[str, int | None] | None = None) -> LogEntry:
+        """Write one event durably, counting uses in the same transaction.
+
+        Raises:
+            ConsentRefused: ``consent.uses``: one of ``uses`` has reached its number. Nothing was written.
+        """
+
+    def uses(self, consent_id: str) -> int:
+        """How often something was counted."""
+
+    def last_time(self) -> datetime | None:
+        """The time of the newest entry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """Leave to generate one job, made by the gate alone and void for any other."""
+
+    request_digest: str
+    decision: Decision
+    obligations: Obligations
+    ledger_index: int
+    """Where the log holds the decision (event ``intent``)."""
+    expires: datetime
+    seal: str
+    """HMAC over all the above under a key that lives and dies with this process."""
+
+    def __post_init__(self) -> None:
+        if not hmac.compare_digest(self.seal, _seal(self)):
+            raise TypeError("a Permit is made by Gate.ask alone")
+
+    def __init_subclass__(cls, **_: object) -> None:
+        raise TypeError("a Permit cannot be extended")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Permit cannot be copied or stored; ask the gate again")
+
+    def check(self, request: Request, *, now: datetime | None = None) -> None:
+        """Make sure that the permit is for this very request and still valid.
+
+        Raises:
+            PolicyRefused: ``permit.forged``, ``permit.other-job`` or ``permit.expired``.
+        """
+        try:
+            genuine = type(self) is Permit and hmac.compare_digest(self.seal, _seal(self))
+        except (AttributeError, TypeError):
+            genuine = False
+        if not genuine:
+            raise _void("permit.forged", "The permit was not made by the gate.", "its seal does not hold")
+        if self.request_digest != request.digest():
+            raise _void("permit.other-job", "The permit is for another job.", f"permit for {self.request_digest[:16]}…")
+        if (now or system_clock()) >= self.expires:
+            raise _void("permit.expired", "The permit has expired.", f"at {to_text(self.expires)}")
+
+
+def verify_inputs(request: Request) -> None:
+    """Hash every input again: what is about to be published was made from what was approved.
+
+    Raises:
+        PolicyRefused: ``media.job-digest`` naming the file that changed.
+        InputError: a file is gone.
+    """
+    changed = [_name(ref) for ref in request.inputs if not _intact(ref)]
+    if changed:
+        raise PolicyRefused(
+            "An input changed after the gate approved it.",
+            code="media.job-digest",
+            found=", ".join(changed),
+            rule="policies/20-use.cedar @id media.job-digest",
+            next_step="start the job again; do not change inputs while it runs",
+            log="nothing was written",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """One consent that might cover an input, and where it was found."""
+
+    record: ConsentRecord
+    presentation: Mapping[str, Json] | None
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Finding:
+    """One input that shows somebody, and the best consent for it."""
+
+    ref: MediaRef
+    depiction: Depiction
+    candidate: _Candidate | None
+    match: MediaMatch | None
+
+
+class Gate:
+    """Asks consent, policy and log, in that order, and answers with a permit or an error that says all."""
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        ledger: LedgerPort,
+        keys: GateKeys,
+        bundle: PolicyBundle | None = None,
+        clock: Clock = system_clock,
+        synthetic_proof: Callable[[MediaRef], bool] | None = None,
+        screen: Callable[[Request], frozenset[str]] | None = None,
+        face_matcher: FaceMatcher | None = None,
+    ) -> None:
+        """Wire a gate.
+
+        Args:
+            home: the installation.
+            ledger: the audit log.
+            keys: the installation's keys; the gate key presents bare records whose licensee it is.
+            bundle: the policies; the package's own if None.
+            clock: the time.
+            synthetic_proof: whether a picture provably shows nobody real; without it nothing is proven.
+            screen: classifiers where they are installed: which of ``sexual``, ``fraud``, ``election``, ``celebrity``
+                they find in a job.
+            face_matcher: compares faces where its weights are installed; without it only exact bytes match.
+
+        Raises:
+            PolicyRefused: the bundle is unsound.
+        """
+        self._home = home
+        self._store = ConsentStore(home)
+        self._ledger = ledger
+        self._keys = keys
+        self._bundle = bundle or PolicyBundle.load()
+        self._clock = clock
+        self._synthetic_proof = synthetic_proof
+        self._screen = screen
+        self._face_matcher = face_matcher
+
+    @property
+    def did(self) -> str:
+        """The gate's DID: the domain of presentations made for it."""
+        return self._keys.gate_did
+
+    def ask(self, request: Request, consents: Sequence[Path | ConsentRecord] = ()) -> Permit:
+        """Decide one job.
+
+        Consents are looked for in ``consents``, beside each input (``<stem>.consent.json``), in ``THSAFE_CONSENT``
+        (paths, separated as in PATH) and in the consent store by the input's digest.
+
+        Args:
+            request: the job, complete.
+            consents: consent records, or files with records or presentations.
+
+        Raises:
+            ConsentRefused: consent is missing or does not reach this job.
+            PolicyRefused: a rule forbids the job, whoever consents.
+            InputError: an input or a consent file cannot be read.
+            UsageError: the declaration in ``params`` cannot be read.
+        """
+        now = self._clock()
+        digest = request.digest()
+        self._store.statuses.renew(self._keys.gate_key(), marked_bits(self._store, self.did), now=now)
+        facts = self._job_facts(request, digest, now)
+        named = self._named(consents)
+        findings = [self._find(ref, request, facts, named) for ref in request.inputs if _shows_somebody(ref)]
+        facts = _with_depictions(facts, [finding.depiction for finding in findings])
+        answer = decide(self._bundle, facts)
+        event = self._event(request, digest, facts, answer, findings)
+        if not answer.allowed:
+            self._refuse(event, answer.reasons, findings)
+        uses: dict[str, int | None] = {
+            finding.candidate.record.id: finding.candidate.record.terms.scope.max_uses
+            for finding in findings
+            if finding.candidate is not None and finding.depiction.consent.present
+        }
+        # The job's own digest is good for one permit: a replayed request, with whatever presentation, is refused.
+        uses[f"job:{digest}"] = 1
+        try:
+            entry = self._ledger.append({**event, "type": "intent"}, uses=uses)
+        except ConsentRefused as problem:
+            self._refuse(event, (self._exhausted(digest, findings, problem),), findings)
+        decision = Decision(
+            allowed=True,
+            rule_ids=answer.rule_ids,
+            reasons=(),
+            obligations=answer.obligations,
+            policy_digest=self._bundle.digest,
+            consent_ids=tuple(event["consents"][n]["id"] for n in range(len(event["consents"]))),
+            at=to_text(now),
+        )
+        return _permit(digest, decision, answer.obligations, entry.index, now + PERMIT_TERM)
+
+    def _job_facts(self, request: Request, digest: str, now: datetime) -> PolicyFacts:
+        last = self._ledger.last_time()
+        return PolicyFacts(
+            task=str(request.task),
+            requester=request.requester,
+            job=digest,
+            purpose=request.purpose,
+            territories=request.territories,
+            language=request.language,
+            channel=request.channel,
+            now=now,
+            last_logged=datetime.fromtimestamp(0, UTC) if last is None else last - _SKEW,
+            media_intact=all(_intact(ref) for ref in request.inputs),
+            named_model=_names_a_person(request),
+            screened_out=self._screen(request) if self._screen is not None else frozenset(),
+            declared=Declaration.from_params(request.params),
+        )
+
+    def _named(self, consents: Sequence[Path | ConsentRecord]) -> list[_Candidate]:
+        """Consents that the caller or the environment names; a file named so must be readable."""
+        found = []
+        for item in consents:
+            if isinstance(item, ConsentRecord):
+                found.append(_Candidate(record=item, presentation=None, origin=item.id))
+            else:
+                found.append(_read(item))
+        for text in os.environ.get("THSAFE_CONSENT", "").split(os.pathsep):
+            if text:
+                found.append(_read(Path(text)))
+        return found
+
+    def _find(self, ref: MediaRef, request: Request, facts: PolicyFacts, named: Sequence[_Candidate]) -> _Finding:
+        """The consent that serves an input best: the first that policy allows, else the one with fewest faults."""
+        bare = Depiction(
+            media=_name(ref),
+            performer=ref.performer,
+            synthetic_proof=(
+                ref.performer == "synthetic" and self._synthetic_proof is not None and self._synthetic_proof(ref)
+            ),
+        )
+        best = _Finding(ref=ref, depiction=bare, candidate=None, match=None)
+        if ref.performer != "person":
+            return best
+        fewest: int | None = None
+        for candidate in [*named, *self._nearby(ref)]:
+            match = match_media(ref, candidate.record, self._face_matcher)
+            depiction = Depiction(
+                media=bare.media,
+                performer=bare.performer,
+                consent=self._evidence(candidate, request, facts, match),
+            )
+            allowed, failed = ask_cedar(self._bundle, facts.task, facts.context(depiction), facts.requester, facts.job)
+            faults = 0 if allowed else len(failed)
+            if fewest is None or faults < fewest:
+                fewest = faults
+                best = _Finding(ref=ref, depiction=depiction, candidate=candidate, match=match)
+            if allowed:
+                break
+        return best
+
+    def _nearby(self, ref: MediaRef) -> list[_Candidate]:
+        found = []
+        if ref.path is not None:
+            beside = ref.path.with_name(f"{ref.path.stem}.consent.json")
+            if beside.is_file():
+                found.append(_read(beside))
+        found += [
+            _Candidate(record=record, presentation=None, origin=f"{record.id} in the consent store")
+            for record in self._store.find_for(ref.sha256)
+        ]
+        return found
+
+    def _evidence(self, candidate: _Candidate, request: Request, facts: PolicyFacts, match: MediaMatch) -> ConsentFacts:
+        presentation = candidate.presentation
+        if presentation is None:
+            # The licensee of this installation is its gate key; a record for anyone else must come presented.
+            presentation = present(
+                candidate.record, self._keys.gate_key(), job=facts.job, gate=self.did, created=facts.now
+            )
+        return consent_facts(
+            candidate.record,
+            presentation=presentation,
+            job=facts.job,
+            gate=self.did,
+            requester=request.requester,
+            collectors=trusted_collectors(self._home),
+            media_match=match.matches,
+            uses=self._ledger.uses(candidate.record.id),
+            statuses=self._store.statuses,
+            now=facts.now,
+        )
+
+    def _event(
+        self,
+        request: Request,
+        digest: str,
+        facts: PolicyFacts,
+        answer: PolicyAnswer,
+        findings: Sequence[_Finding],
+    ) -> dict[str, Json]:
+        """What the log keeps of a question: digests, ids and the words of closed vocabularies."""
+        return {
+            "job": request.job_id,
+            "request": digest,
+            "task": str(request.task),
+            "engine": request.engine,
+            "purpose": request.purpose[:40],
+            "territories": [code[:10] for code in request.territories[:64]],
+            "inputs": [ref.facts() for ref in request.inputs],
+            "requester": request.requester,
+            "declared": {
+                "sexual": facts.declared.sexual,
+                "fraud": facts.declared.fraud,
+                "election": facts.declared.election,
+                "celebrity": facts.declared.celebrity,
+                "explicit": "declared" in request.params,
+            },
+            "screened": self._screen is not None,
+            "consents": [
+                {
+                    "id": finding.candidate.record.id,
+                    "digest": finding.candidate.record.digest,
+                    "assurance": finding.candidate.record.assurance,
+                    "match": "" if finding.match is None else finding.match.method,
+                    "input": finding.ref.role,
+                }
+                for finding in findings
+                if finding.candidate is not None
+            ],
+            "rules": list(answer.rule_ids),
+            "duties": list(answer.obligations.rule_ids),
+            "policy": self._bundle.digest,
+        }
+
+    def _exhausted(self, digest: str, findings: Sequence[_Finding], problem: ConsentRefused) -> Reason:
+        """Tell a replayed job from a consent that a parallel job has just used up."""
+        if self._ledger.uses(f"job:{digest}"):
+            return Reason(
+                id="consent.replay",
+                words="This very job was approved before; an approval serves once.",
+                next_step="ask again with a new job (a new nonce)",
+                file="10-consent.cedar",
+            )
+        note = self._bundle.notes["consent.uses"]
+        media = ", ".join(finding.depiction.media for finding in findings)
+        return Reason(
+            id="consent.uses",
+            words=note.words.replace("{media}", media),
+            next_step=problem.next_step or note.next_step,
+            file=note.file,
+            rule=note.rule,
+        )
+
+    def _refuse(self, event: Mapping[str, Json], reasons: Sequence[Reason], findings: Sequence[_Finding]) -> NoReturn:
+        """Log the refusal and raise it with every reason."""
+        ordered = sorted(reasons, key=_rank)
+        entry = self._ledger.append({**event, "type": "refusal", "rules": [reason.id for reason in ordered]})
+        first = ordered[0]
+        kind: type[Refused] = ConsentRefused if first.id.startswith(_CONSENT_RULES) else PolicyRefused
+        steps = dict.fromkeys(reason.next_step for reason in ordered)
+        raise kind(
+            first.words,
+            code=first.id,
+            found="\n".join(_describe(finding) for finding in findings),
+            rule="\n".join(_cite(reason, alone=len(ordered) == 1) for reason in ordered),
+            next_step="\n".join(steps),
+            log=f"event {entry.index}; nothing was written",
+        )
+
+
+def _permit(digest: str, decision: Decision, obligations: Obligations, index: int, expires: datetime) -> Permit:
+    return Permit(
+        request_digest=digest,
+        decision=decision,
+        obligations=obligations,
+        ledger_index=index,
+        expires=expires,
+        seal=_tag(digest, decision, obligations, index, expires),
+    )
+
+
+def _seal(permit: Permit) -> str:
+    return _tag(permit.request_digest, permit.decision, permit.obligations, permit.ledger_index, permit.expires)
+
+
+def _tag(digest: str, decision: Decision, obligations: Obligations, index: int, expires: datetime) -> str:
+    # repr of frozen dataclasses of plain values is complete and unambiguous, and never leaves this process.
+    whole = repr((digest, decision, obligations, index, expires))
+    return hmac.new(_SECRET, whole.encode(), hashlib.sha256).hexdigest()
+
+
+def _void(code: str, message: str, found: str) -> PolicyRefused:
+    return PolicyRefused(
+        message,
+        code=code,
+        found=found,
+        rule="a permit is made by the gate, for one job, for 12 hours",
+        next_step="ask the gate again",
+        log="nothing was written",
+    )
+
+
+def _with_depictions(facts: PolicyFacts, depictions: Sequence[Depiction]) -> PolicyFacts:
+    from dataclasses import replace
+
+    return replace(facts, depictions=tuple(depictions))
+
+
+def _shows_somebody(ref: MediaRef) -> bool:
+    return ref.role not in _UNSHOWN or (ref.kind in {MediaKind.IMAGE, MediaKind.VIDEO} and ref.role != "driver")
+
+
+def _names_a_person(request: Request) -> bool:
+    """Whether a parameter picks a model made of one named person: the deep swappers, named ``author/person``."""
+    return any("deep_swapper" in name for name in request.params)
+
+
+def _intact(ref: MediaRef) -> bool:
+    """Whether the bytes are those described; an input without file must carry its words."""
+    if ref.path is not None:
+        return hmac.compare_digest(sha256_of(ref.path), ref.sha256)
+    if ref.text is None:
+        return False
+    return hmac.compare_digest(hashlib.sha256(ref.text.encode()).hexdigest(), ref.sha256)
+
+
+def _read(path: Path) -> _Candidate:
+    document = read_object(path, "consent")
+    if is_presentation(document):
+        return _Candidate(record=presented_record(document), presentation=document, origin=path.name)
+    return _Candidate(record=ConsentRecord.parse(document), presentation=None, origin=path.name)
+
+
+def _name(ref: MediaRef) -> str:
+    return ref.path.name if ref.path is not None else f"the {ref.role}"
+
+
+def _describe(finding: _Finding) -> str:
+    if finding.ref.performer != "person":
+        return f"{finding.depiction.media}: declared {finding.ref.performer}"
+    if finding.candidate is None:
+        stem = finding.ref.path.stem if finding.ref.path is not None else finding.ref.role
+        return f"no {stem}.consent.json beside {finding.depiction.media}, none in THSAFE_CONSENT or the consent store"
+    return f"{finding.candidate.origin}: {finding.candidate.record.summary()}"
+
+
+def _cite(reason: Reason, *, alone: bool) -> str:
+    where = f"policies/{reason.file} @id {reason.id}" if reason.file else f"@id {reason.id}"
+    return where if alone else f"{where}: {reason.words}"
+
+
+def _rank(reason: Reason) -> int:
+    """Closed uses first, then consent, then what a better word in the call would mend."""
+    if reason.id in {"use.purpose", "use.territory"}:
+        return 2
+    return 1 if reason.id.startswith(_CONSENT_RULES) else 0

@@ -23,6 +23,7 @@ from generators.embedded.landmarks import (
     LOWER_INNER,
     LOWER_MIDDLE,
     LOWER_OUTER,
+    NOSE,
     RIGHT_LOWER,
     RIGHT_UPPER,
     UPPER_INNER,
@@ -35,6 +36,11 @@ from generators.embedded.pose import CHANNELS
 
 Array = NDArray[np.float64]
 
+EYES = (
+    *(*RIGHT_UPPER, *RIGHT_LOWER, *LEFT_UPPER, *LEFT_LOWER),
+    *(130, 247, 30, 29, 27, 28, 56, 190, 243, 112, 26, 22, 23, 24, 110, 25),
+    *(359, 467, 260, 259, 257, 258, 286, 414, 463, 341, 256, 252, 253, 254, 339, 255),
+)
 CORNERS = (61, 291, 78, 308, 76, 306, 62, 292)
 
 
@@ -63,7 +69,10 @@ def expression_basis(face: FaceFrame) -> Array:
     # the inner contour counts as 0, the outer as 1: lips roll and thin between them
     outer_upper = _rank(UPPER_OUTER, UPPER_MIDDLE, UPPER_INNER)
     outer_lower = _rank(LOWER_OUTER, LOWER_MIDDLE, LOWER_INNER)
-    to_corner = np.exp(-((np.hypot(np.abs(x) - half, y) / 0.28) ** 2))
+    # skin around a corner goes with it, less and less: cheek marks alone would leave the corner's crease behind
+    away = np.hypot(np.abs(x) - half, y)
+    with_corner = np.exp(-((away / 0.24) ** 1.6))
+    around = sorted({*range(468)} - {*upper, *lower, *corners, *NOSE, *EYES, *BROWS})
     basis = np.zeros((len(CHANNELS), len(points), 2))
 
     def put(channel: str, marks: Iterable[int], dx: Array | float, dy: Array | float) -> None:
@@ -83,12 +92,13 @@ def expression_basis(face: FaceFrame) -> Array:
     put("wide", corners, side, 0.0)
     put("wide", upper, 0.0, 0.12 * profile * (1 - 2 * (1 - outer_upper)) * 0.5)
     put("wide", lower, 0.0, -0.12 * profile * (1 - 2 * (1 - outer_lower)) * 0.5)
-    put("wide", cheeks, 0.35 * side * to_corner, 0.0)
+    put("wide", around, 0.75 * side * with_corner, 0.0)
 
     put("pucker", upper, -x / half, -0.16 * profile)
     put("pucker", lower, -x / half, 0.22 * profile)
     put("pucker", corners, -side, 0.0)
-    put("pucker", cheeks, -0.45 * side * to_corner, 0.0)
+    put("pucker", around, -0.85 * side * with_corner, 0.0)
+    put("pucker", around, 0.0, np.where(y < 0, -0.16, 0.22) * profile * np.exp(-((y / 0.2) ** 2)))
 
     put("press", upper, 0.0, profile * (0.10 + 0.45 * outer_upper))
     put("press", lower, 0.0, -profile * (0.10 + 0.65 * outer_lower))
@@ -105,15 +115,19 @@ def expression_basis(face: FaceFrame) -> Array:
 
     put("smile", (*upper, *lower, *corners), 0.75 * side * corner, -0.75 * corner + 0.12 * (1 - corner))
     lifted = np.exp(-((np.hypot(np.abs(x) - 1.25 * half, y + 0.12) / 0.30) ** 2))
-    put("smile", cheeks, 0.30 * side * lifted, -0.55 * lifted)
+    put("smile", around, 0.75 * side * np.maximum(with_corner, 0.4 * lifted), -0.75 * np.maximum(with_corner, 0.73 * lifted))
     put("smile", (*RIGHT_LOWER[1:-1], *LEFT_LOWER[1:-1]), 0.0, -0.10)
 
     put("frown", (*upper, *lower, *corners), 0.0, 0.6 * corner - 0.1 * (1 - corner))
+    put("frown", around, 0.0, 0.6 * with_corner)
 
     brows = list(BROWS)
     inner = np.clip(np.abs(x) / 0.25, 0.0, 3.0)
     put("browup", brows, 0.0, -1.0)
     put("browup", set(FOREHEAD) - {10, 109, 338, 67, 297, 103, 332, 54, 284}, 0.0, -0.45)
+    # the skin right below the brow rises with it, or the brow itself would be stretched
+    put("browup", (221, 222, 223, 224, 225, 441, 442, 443, 444, 445), 0.0, -0.80)
+    put("browup", (56, 28, 27, 29, 30, 286, 258, 257, 259, 260), 0.0, -0.30)
     put("browup", (*RIGHT_UPPER[1:-1], *LEFT_UPPER[1:-1]), 0.0, -0.08)
     put("browdn", brows, -0.45 * side * np.exp(-(inner**2)), 0.7 * np.exp(-((x / 0.3) ** 2)))
     return basis

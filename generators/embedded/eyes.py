@@ -68,9 +68,11 @@ class Eye:
         self._upper = _curve(points, upper, x).astype(np.float32)
         self._lower = _curve(points, lower, x).astype(np.float32)
         self._open = float(np.maximum(self._lower - self._upper, 0).max())
-        self._inside_corners = np.clip((1.04 - np.abs(self._t)) / 0.10, 0.0, 1.0)
+        self._inside_corners = np.clip((1.12 - np.abs(self._t)) / 0.14, 0.0, 1.0)
         brow_y = np.interp(x, *_sorted(points[list(brow)]))
-        self._lid = _lid(picture[y0:y1, x0:x1], self._y, self._upper, self._lower, self._t, brow_y, face.unit)
+        room = np.maximum(self._upper - 0.085, brow_y + 0.025)
+        self._start = np.minimum(room, self._upper - 0.02).astype(np.float32)
+        self._lid = _lid(picture[y0:y1, x0:x1], self._y, self._start, self._upper, self._lower, self._t, face.unit)
         self._lash = _lash_colour(picture[y0:y1, x0:x1], self._y, self._upper, self._t)
         self._iris = points[list(iris)]
 
@@ -89,7 +91,7 @@ class Eye:
 
         height, width = part.shape[:2]
         share = np.clip((self._y - self._upper) / np.maximum(self._lower - self._upper, 1e-3), 0.0, 1.0)
-        weight = np.sqrt(4.0 * share * (1.0 - share)) * np.clip(1.0 - self._t**2, 0.0, 1.0)
+        weight = (4.0 * share * (1.0 - share)) ** 0.25 * np.clip(1.0 - self._t**4, 0.0, 1.0)
         shift = np.asarray(gaze, np.float64) @ self._axes * self._unit
         where = np.empty((height, width, 2), np.float32)
         where[..., 0] = np.arange(width, dtype=np.float32)[None, :] - weight * np.float32(shift[0])
@@ -104,11 +106,14 @@ class Eye:
         soft = 0.012
         cover = np.clip((margin - self._y) / soft + 0.5, 0.0, 1.0)
         # the upper end of the painted skin fades into the real lid as the blink begins
-        start = self._upper - 0.055 * min(1.0, 3.0 * blink)
-        cover = cover * np.clip((self._y - start) / 0.035, 0.0, 1.0) * self._inside_corners
-        lash = np.exp(-(((self._y - margin) / 0.010) ** 2)) * 0.80 * self._inside_corners * min(1.0, 4.0 * blink)
+        begun = min(1.0, 3.0 * blink)
+        start = self._start + (self._upper - self._start) * (1.0 - begun)
+        cover = cover * np.clip((self._y - start) / 0.022, 0.0, 1.0) * self._inside_corners
+        lash = np.exp(-(((self._y - margin) / 0.012) ** 2)) * 0.82 * self._inside_corners * min(1.0, 4.0 * blink)
         lash = lash * np.clip(1.15 - np.abs(self._t) ** 3, 0.0, 1.0)
-        mixed = part + (self._lid - part) * cover[..., None]
+        # the fold of the lid stays, softly, where it was
+        fold = np.exp(-(((self._y - self._upper + 0.030) / 0.016) ** 2)) * 0.14 * cover
+        mixed = part + (self._lid * (1.0 - fold[..., None]) - part) * cover[..., None]
         mixed = mixed + (self._lash - mixed) * lash[..., None]
         result: Image = np.clip(mixed + 0.5, 0.0, 255.0).astype(np.uint8)
         return result
@@ -127,10 +132,10 @@ def _curve(points: Array, marks: tuple[int, ...], x: Array) -> Array:
     return curve
 
 
-def _lid(part: Image, y: Field, upper: Field, lower: Field, t: Field, brow_y: Array, unit: float) -> Field:
+def _lid(part: Image, y: Field, start: Field, upper: Field, lower: Field, t: Field, unit: float) -> Field:
+    """The skin of a shut lid over the eye's rectangle: float32 (rows, columns, 3)."""
     import cv2
 
-    start = np.maximum(upper - 0.055, brow_y + 0.02)
     hole = ((y > start) & (y < lower + 0.025) & (np.abs(t) < 1.2)).astype(np.uint8) * 255
     height, width = part.shape[:2]
     scale = min(1.0, 40.0 / width)

@@ -1,8 +1,8 @@
 """Displacement fields on a coarse lattice: thin-plate splines through landmarks, and their inverse.
 
 A forward field F moves the picture's point x to x + F(x). To draw, each output point y needs the source point
-y - d(y) with d(y) = F(y - d(y)). Plain iteration of that equation diverges where the gradient of F exceeds 1, and it reaches 2 at
-an open mouth; half-damped steps converge (at most half a pixel after 12 of them).
+y - d(y) with d(y) = F(y - d(y)). Plain iteration of that equation diverges where the gradient of F exceeds 1, and it
+reaches 2 at an open mouth; half-damped steps converge (at most half a pixel after 12 of them).
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ class ThinPlate:
         """The spline at points (m, 2): (m, n)."""
         count = len(self._centres)
         values: Array = _kernel(points, self._centres).astype(np.float32) @ coefficients[:count].astype(np.float32)
-        return values + coefficients[count] + points @ coefficients[count + 1 :]
+        values += coefficients[count] + points @ coefficients[count + 1 :]
+        return values
 
 
 def _kernel(a: Array, b: Array) -> Array:

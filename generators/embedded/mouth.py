@@ -42,7 +42,9 @@ class Mouth:
         self._affine = axes, np.array([-x0 * scale, -y0 * scale]) - axes @ face.origin
         self._scale = scale
         grid = _grid(x0, y0, size, scale)
-        self._upper = _shrink(_upper_teeth(grid, seam, self._half, tone, own=seam.is_open), size)
+        # a broad smile shows teeth worth keeping; a thin strip of them would look broken once the mouth opens
+        self._keep = float(np.clip((seam.gap - 0.07) / 0.03, 0.0, 1.0))
+        self._upper = _shrink(_upper_teeth(grid, seam, self._half, tone), size) * np.float32(1.0 - self._keep)
         self._lower = _shrink(_lower_teeth(grid, seam, self._half, tone), size)
         self._tongue = _shrink(_tongue(grid, seam, self._half, tone), size)
         self._distances = self._measure(picture.shape[0], picture.shape[1])
@@ -136,12 +138,16 @@ class Mouth:
         shade *= 1.0 - 0.35 * np.clip((across - 0.6) / 0.4, 0.0, 1.0)
         colour *= shade[..., None]
         if self._seam.is_open:
-            own, share = self._own_band(source, skull)
-            colour = colour * (1.0 - share[..., None]) + own * share[..., None]
+            own, share = self._own_band(source, skull, jaw)
+            colour = colour + (own - colour) * share[..., None]
         return colour
 
-    def _own_band(self, source: Image, skull: Field) -> tuple[Field, Field]:
-        """The picture's own teeth, between its lips, fixed to the skull."""
+    def _own_band(self, source: Image, skull: Field, jaw: float) -> tuple[Field, Field]:
+        """What the picture shows between its lips, fixed to the skull, and its opacity.
+
+        At rest it is all there is, so that the picture stays itself; as the jaw moves it gives way to the drawn teeth,
+        unless it is broad enough to keep.
+        """
         import cv2
 
         field, (x0, y0) = self._distances
@@ -149,8 +155,10 @@ class Mouth:
         shift = np.array([x0, y0], np.float32)
         there = cv2.remap(field, skull - shift, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         soft = 0.6 * self._feather
-        share = np.clip(there[..., 0] / soft, 0.0, 1.0) * np.clip(-there[..., 1] / soft - 0.3, 0.0, 1.0)
-        return own.astype(np.float32), share
+        moved = min(abs(jaw) / 0.03, 1.0)
+        inset = 1.0 - 1.3 * moved
+        share: Field = np.clip(there[..., 0] / soft + inset, 0.0, 1.0) * np.clip(inset - there[..., 1] / soft, 0.0, 1.0)
+        return own.astype(np.float32), share * np.float32(1.0 - moved * (1.0 - self._keep))
 
     def lips(self) -> list[int]:
         """The landmarks whose extent is the mouth's rectangle."""
@@ -185,11 +193,10 @@ _LUMA = np.array([0.114, 0.587, 0.299])
 def _around(picture: Image, centres: Array, radius: float) -> Array:
     reach = max(round(radius), 1)
     height, width = picture.shape[:2]
-    parts = []
-    for x, y in np.rint(centres).astype(int):
-        x, y = int(np.clip(x, reach, width - 1 - reach)), int(np.clip(y, reach, height - 1 - reach))  # noqa: PLW2901
-        parts.append(picture[y - reach : y + reach + 1, x - reach : x + reach + 1].reshape(-1, 3))
-    return np.concatenate(parts).astype(np.float64)
+    inside = np.clip(np.rint(centres), reach, [width - 1 - reach, height - 1 - reach]).astype(int)
+    parts = [picture[y - reach : y + reach + 1, x - reach : x + reach + 1].reshape(-1, 3) for x, y in inside]
+    pixels: Array = np.concatenate(parts).astype(np.float64)
+    return pixels
 
 
 def _grid(x0: float, y0: float, size: tuple[int, int], scale: float) -> tuple[Array, Array]:
@@ -221,27 +228,24 @@ def _row_of_teeth(x: Array, half: float, widths: tuple[float, ...]) -> tuple[Arr
     return within, number
 
 
-def _upper_teeth(grid: tuple[Array, Array], seam: Seam, half: float, tone: _Tone, *, own: bool) -> tuple[Array, Array]:
+def _upper_teeth(grid: tuple[Array, Array], seam: Seam, half: float, tone: _Tone) -> tuple[Array, Array]:
     x, y = grid
     within, number = _row_of_teeth(x, half, _TEETH)
     centre = float(np.interp(0.0, seam.x, seam.upper))
     gum = centre - 0.055 + 0.02 * (x / half) ** 2
-    lengths = np.array([0.088, 0.078, 0.084, 0.072, 0.066, 0.060])[number]
-    tip = gum + lengths - 0.016 * np.abs(within) ** 3.0 + 0.012 * (x / half) ** 2
-    soft = 0.004
+    lengths = np.array([0.090, 0.085, 0.087, 0.080, 0.076, 0.072])[number]
+    tip = gum + lengths - 0.007 * np.abs(within) ** 4.0 + 0.012 * (x / half) ** 2
+    soft = 0.006
     opacity = np.clip((tip - y) / soft, 0, 1) * np.clip((1.02 - np.abs(x / half)) / 0.06, 0, 1)
     along = np.clip((y - gum) / lengths, 0, 1)
     light = 1.0 - 0.50 * (np.abs(x / half) / 0.85).clip(0, 1.2) ** 1.6
     light = light * (0.92 + 0.10 * np.sin(np.pi * np.clip(along, 0, 1)) - 0.04 * along)
-    light = light * (1.0 - 0.16 * np.clip((np.abs(within) - 0.80) / 0.20, 0, 1) ** 1.5)
+    light = light * (1.0 - 0.11 * np.clip((np.abs(within) - 0.80) / 0.20, 0, 1) ** 1.5)
     light = light * (1.0 + 0.03 * (1 - within**2))
     colour = tone.tooth * light[..., None]
     scallop = gum + 0.008 * np.abs(within) ** 2
     into_gum = np.clip((scallop - y) / 0.008, 0, 1)[..., None]
     colour = colour * (1 - into_gum) + tone.gum * light[..., None] * into_gum
-    if own:
-        # the picture shows its own teeth there
-        opacity = np.zeros_like(opacity)
     return np.clip(colour, 0, 250), opacity
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.embedded.basis import mouth_scale
 from generators.embedded.expression import ExpressionFields
 from generators.embedded.eyes import Eyes
 from generators.embedded.flow import Field, Lattice, node_index
@@ -49,6 +50,7 @@ class Puppet:
         self._nodes = node_index(self._lattice.rows, self._lattice.columns)
         self._expression = ExpressionFields(face, self._seam, self._lattice)
         self._head = HeadField(face, self._lattice, (self._height, self._width), layered=False)
+        self._scale = mouth_scale(face)
         self._mouth = Mouth(picture, face, self._seam)
         self._eyes = Eyes(picture, face)
         self._source = picture.copy()
@@ -86,7 +88,7 @@ class Puppet:
         if x1 > x0 and y1 > y0:
             pixels = self._identity[y0:y1, x0:x1]
             maps = [pixels - self._lattice.spread(part, x0, y0, x1 - x0, y1 - y0) for part in (upper, lower, skull)]
-            jaw = float(expression[_JAW])
+            jaw = float(expression[_JAW]) * self._scale
             tongue = float(expression[_TONGUE])
             frame[y0:y1, x0:x1] = self._mouth.compose(self._source, *maps, jaw=jaw, tongue=tongue)
         result: Frame = frame
@@ -100,12 +102,18 @@ class Puppet:
             self._source[y0:y1, x0:x1] = eye.draw(self._picture, blink=blink, gaze=gaze)
 
     def _with_closure(self, expression: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A mouth open in the picture is shut for p, b, m, f and v by taking its gap off the jaw."""
+        """Take the gap of a mouth open in the picture off the jaw.
+
+        All of it for p, b, m, f and v, so that they close; and of an opening as much as is there already, so that the
+        mouth opens as wide as it was asked to. At rest the picture stays as it is.
+        """
         if not self._seam.is_open:
             return expression
+        gap = self._seam.gap / self._scale
         shut = float(np.clip(max(expression[_PRESS] / 0.03, expression[_FTUCK] / 0.028), 0.0, 1.0))
+        wide = float(np.clip(expression[_JAW] / (2.0 * gap), 0.0, 1.0))
         changed = expression.copy()
-        changed[_JAW] -= np.float32(shut * self._seam.gap)
+        changed[_JAW] -= np.float32(max(shut, wide) * gap)
         return changed
 
     def _compose(self, skull: Field, expression: NDArray[np.float32]) -> tuple[Field, Field]:

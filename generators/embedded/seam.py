@@ -12,7 +12,7 @@ from generators.embedded.landmarks import LOWER_INNER, UPPER_INNER, FaceFrame
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
-OPEN_GAP = 0.045
+OPEN_GAP = 0.02
 """u: a mouth that shows more than this between its inner contours is open in the picture."""
 
 

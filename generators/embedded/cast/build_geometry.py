@@ -114,7 +114,9 @@ def build(found: list[FloatArray]) -> dict[str, npt.NDArray[np.float32] | npt.ND
 def main(folders: list[str]) -> None:
     """Write ``mean_face.npz`` beside this module from the pictures in the folders."""
     if not folders:
-        raise SystemExit("give at least one folder of pictures: python -m generators.embedded.cast.build_geometry FOLDER")
+        raise SystemExit(
+            "give at least one folder of pictures: python -m generators.embedded.cast.build_geometry FOLDER"
+        )
     out = build(find_landmarks([Path(folder) for folder in folders]))
     np.savez_compressed(Path(__file__).with_name("mean_face.npz"), **out)
 

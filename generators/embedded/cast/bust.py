@@ -29,8 +29,15 @@ def background(person: Person, frame: Frame) -> FloatArray:
     level = 0.34 + 0.72 * glow
     level = level * (1 + 0.05 * blur(noise(frame, 0.9, person.seed + 1), 0.35 * frame.unit))
     warm = np.clip(0.5 - 0.25 * x + 0.1 * y, 0, 1)[..., None]
-    tint = base * (np.array([1.06, 1.0, 0.92], np.float32) * warm + np.array([0.90, 1.0, 1.10], np.float32) * (1 - warm))
+    tint = base * (
+        np.array([1.06, 1.0, 0.92], np.float32) * warm + np.array([0.90, 1.0, 1.10], np.float32) * (1 - warm)
+    )
     return np.asarray(tint * level[..., None], np.float32)
+
+
+def _neck(jaw: float) -> float:
+    """Half the width of the neck for half the width of the jaw."""
+    return 0.70 * jaw + 0.060
 
 
 def body(person: Person, points: FloatArray, frame: Frame) -> Body:
@@ -38,36 +45,38 @@ def body(person: Person, points: FloatArray, frame: Frame) -> Body:
     x, y = frame.grid()
     jaw = abs(float(points[172, 0]))
     chin = float(points[152, 1])
-    half = 0.66 * jaw + 0.035
+    half = _neck(jaw)
     base = chin + 0.62
     right = [
         (half * 1.02, chin - 0.55),
         (half * 0.985, chin - 0.05),
         (half * 0.97, chin + 0.25),
-        (half * 1.10, chin + 0.46),
-        (half * 1.75, chin + 0.64),
+        (half * 1.03, chin + 0.46),
+        (half * 1.15, chin + 0.62),
     ]
     left = [(-a, b) for a, b in reversed(right)]
-    neck = polygon(frame, np.vstack([spline(right, 60), [(half * 1.3, base + 0.6), (-half * 1.3, base + 0.6)], spline(left, 60)]))
+    neck = polygon(
+        frame, np.vstack([spline(right, 60), [(half * 1.15, base + 0.6), (-half * 1.15, base + 0.6)], spline(left, 60)])
+    )
     wide = 1.42 + 0.75 * (jaw - 0.58) + 0.10 * person.jaw
     shoulder = [
-        (0.0, chin + 0.50),
-        (half * 1.15, chin + 0.52),
-        (half * 1.9, chin + 0.68),
-        (wide * 0.72, chin + 0.86),
-        (wide * 0.97, chin + 1.06),
-        (wide * 1.14, chin + 1.45),
-        (wide * 1.22, chin + 2.2),
+        (half * 0.95, chin + 0.40),
+        (half * 1.30, chin + 0.58),
+        (half + (wide - half) * 0.45, chin + 0.76),
+        (half + (wide - half) * 0.82, chin + 0.93),
+        (wide * 1.08, chin + 1.20),
+        (wide * 1.16, chin + 1.60),
+        (wide * 1.20, chin + 2.4),
     ]
-    outline = spline(shoulder[1:], 80)
+    outline = spline(shoulder, 80)
     torso = polygon(frame, np.vstack([outline, (outline * (-1, 1))[::-1]]))
     across = np.clip(np.abs(x) / (half * 1.08), 0, 1)
-    neck_relief = -0.52 + 0.36 * np.sqrt(np.clip(1 - across**2, 0, 1)) - 0.03 * (y - chin)
+    neck_relief = -0.74 + 0.40 * np.sqrt(np.clip(1 - across**2, 0, 1)) + 0.10 * (y - chin)
     # The two strings of muscle that meet at the collar bone.
     for s in (-1, 1):
         at = s * (0.36 - 0.42 * (y - chin - 0.1))
         neck_relief += 0.022 * np.exp(-(((x - at) / 0.07) ** 2)) * smoothstep(y, chin - 0.1, chin + 0.3)
-    neck_relief -= 0.03 * np.exp(-(x / 0.08) ** 2 - ((y - chin - 0.58) / 0.07) ** 2)
+    neck_relief -= 0.03 * np.exp(-((x / 0.08) ** 2) - ((y - chin - 0.58) / 0.07) ** 2)
     top = np.interp(np.abs(x), outline[:, 0], outline[:, 1]).astype(np.float32)
     fall = np.clip((y - top) / 0.85, 0, 1)
     torso_relief = -0.75 + 0.62 * np.sqrt(np.clip(1 - (1 - fall) ** 2, 0, 1)) - 0.16 * (np.abs(x) / wide) ** 2
@@ -76,14 +85,28 @@ def body(person: Person, points: FloatArray, frame: Frame) -> Body:
         # The crease between arm and chest.
         arm = s * (wide * 0.86 - 0.10 * (y - chin - 1.5))
         torso_relief -= 0.05 * np.exp(-(((x - arm) / 0.05) ** 2)) * smoothstep(y, chin + 1.35, chin + 1.8)
-    return Body(neck, torso, blur(neck_relief.astype(np.float32), 0.02 * frame.unit), blur(torso_relief.astype(np.float32), 0.04 * frame.unit))
+    return Body(
+        neck,
+        torso,
+        blur(neck_relief.astype(np.float32), 0.02 * frame.unit),
+        blur(torso_relief.astype(np.float32), 0.04 * frame.unit),
+    )
 
 
 def ear_outline(points: FloatArray, side: int) -> FloatArray:
     """Outline of an ear in the face frame; it starts behind the cheek's edge."""
     x = abs(float(points[454, 0]))
     y = float(points[454, 1])
-    ear = [(-0.05, -0.16), (0.035, -0.225), (0.105, -0.19), (0.118, -0.06), (0.085, 0.07), (0.055, 0.17), (0.0, 0.205), (-0.05, 0.14)]
+    ear = [
+        (-0.05, -0.16),
+        (0.035, -0.225),
+        (0.105, -0.19),
+        (0.118, -0.06),
+        (0.085, 0.07),
+        (0.055, 0.17),
+        (0.0, 0.205),
+        (-0.05, 0.14),
+    ]
     return spline([(side * (x + a * 1.0), y + b) for a, b in ear], 90, closed=True)
 
 
@@ -94,7 +117,9 @@ def ear_relief(points: FloatArray, side: int, frame: Frame) -> FloatArray:
     cy = float(points[454, 1])
     a, b = (x - cx) * side, y - cy
     rim_line = spline([(0.0, -0.12), (0.035, -0.19), (0.088, -0.16), (0.095, -0.05), (0.066, 0.06), (0.040, 0.12)], 60)
-    rim = stroke(frame, np.column_stack([cx + side * rim_line[:, 0], cy + rim_line[:, 1]]), np.full(60, 0.035), soft=0.010)
+    rim = stroke(
+        frame, np.column_stack([cx + side * rim_line[:, 0], cy + rim_line[:, 1]]), np.full(60, 0.035), soft=0.010
+    )
     inner = spline([(0.01, -0.10), (0.05, -0.10), (0.056, -0.02), (0.030, 0.06)], 40)
     fold = stroke(frame, np.column_stack([cx + side * inner[:, 0], cy + inner[:, 1]]), np.full(40, 0.022), soft=0.010)
     bowl = np.exp(-(((a - 0.02) / 0.030) ** 2) - ((b - 0.0) / 0.05) ** 2)
@@ -111,7 +136,7 @@ def clothe(person: Person, points: FloatArray, frame: Frame) -> tuple[FloatArray
     x, y = frame.grid()
     chin = float(points[152, 1])
     jaw = abs(float(points[172, 0]))
-    half = 0.66 * jaw + 0.035
+    half = _neck(jaw)
     shape = body(person, points, frame)
     cloth = linear(person.cloth_colour)
     albedo = np.broadcast_to(cloth, (frame.size, frame.size, 3)).copy()
@@ -138,23 +163,45 @@ def clothe(person: Person, points: FloatArray, frame: Frame) -> tuple[FloatArray
             over(albedo, cloth * 0.90, band * 0.6)
     if person.clothes == "turtleneck":
         top = chin + 0.255
-        roll = spline([(-half * 1.10, top - 0.03), (-half * 0.5, top + 0.045), (0, top + 0.06), (half * 0.5, top + 0.045), (half * 1.10, top - 0.03)], 60)
-        low = spline([(half * 1.30, chin + 0.52), (half * 0.6, chin + 0.66), (0, chin + 0.69), (-half * 0.6, chin + 0.66), (-half * 1.30, chin + 0.52)], 60)
-        tube = polygon(frame, np.vstack([roll, low]))
+        ring = [
+            (0, top + 0.05),
+            (0.6, top + 0.03),
+            (0.99, top - 0.035),
+            (1.075, top - 0.02),
+            (1.11, chin + 0.34),
+            (1.17, chin + 0.47),
+            (1.13, chin + 0.52),
+            (0.6, chin + 0.625),
+            (0, chin + 0.645),
+        ]
+        tube = polygon(
+            frame,
+            spline([(a * half, b) for a, b in ring] + [(-a * half, b) for a, b in ring[-2:0:-1]], 200, closed=True),
+        )
         mask = np.maximum(mask, tube)
         across = np.sqrt(np.clip(1 - (x / (half * 1.2)) ** 2, 0, 1))
         ribs = np.sin(np.arcsin(np.clip(x / (half * 1.22), -1, 1)) * 44)
-        bump = bump + tube * (0.02 + 0.30 * across) + 0.004 * ribs * blur(tube, 0.01 * frame.unit)
-        lower_edge = np.interp(x, low[::-1, 0], low[::-1, 1])
-        bump = bump + 0.0 * lower_edge
+        bump = (
+            bump
+            + blur(tube, 0.008 * frame.unit) * (0.02 + 0.30 * across)
+            + 0.004 * ribs * blur(tube, 0.01 * frame.unit)
+        )
     if person.clothes in {"collar", "blazer"}:
         shirt = linear((236, 236, 232)) if person.clothes == "blazer" else cloth
         for s in (-1, 1):
             if person.clothes == "blazer":
-                gap = polygon(frame, [(s * half * 1.5, chin + 0.35), (0, chin + 2.2), (-s * 0.3, chin + 2.2), (-s * 0.1, chin + 0.4)])
+                gap = polygon(
+                    frame,
+                    [(s * half * 1.5, chin + 0.35), (0, chin + 2.2), (-s * 0.3, chin + 2.2), (-s * 0.1, chin + 0.4)],
+                )
                 over(albedo, shirt, gap * (x * s >= 0))
             flap = np.asarray(
-                [(s * half * 1.05, chin + 0.27), (s * half * 1.62, chin + 0.46), (s * half * 1.34, chin + 0.86), (s * half * 0.42, chin + 0.96 if person.clothes == "collar" else chin + 0.78)],
+                [
+                    (s * half * 1.05, chin + 0.27),
+                    (s * half * 1.62, chin + 0.46),
+                    (s * half * 1.34, chin + 0.86),
+                    (s * half * 0.42, chin + 0.96 if person.clothes == "collar" else chin + 0.78),
+                ],
                 np.float32,
             )
             leaf = polygon(frame, flap, soft=0.004)
@@ -163,7 +210,14 @@ def clothe(person: Person, points: FloatArray, frame: Frame) -> tuple[FloatArray
             bump = bump + 0.05 * blur(leaf, 0.010 * frame.unit)
             if person.clothes == "blazer":
                 lapel = np.asarray(
-                    [(s * half * 1.48, chin + 0.50), (s * half * 2.05, chin + 0.98), (s * half * 1.72, chin + 1.06), (s * half * 1.86, chin + 1.20), (s * 0.12, chin + 1.95), (s * half * 0.98, chin + 1.0)],
+                    [
+                        (s * half * 1.48, chin + 0.50),
+                        (s * half * 2.05, chin + 0.98),
+                        (s * half * 1.72, chin + 1.06),
+                        (s * half * 1.86, chin + 1.20),
+                        (s * 0.12, chin + 1.95),
+                        (s * half * 0.98, chin + 1.0),
+                    ],
                     np.float32,
                 )
                 leaf = polygon(frame, lapel, soft=0.003)

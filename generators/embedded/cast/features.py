@@ -56,7 +56,9 @@ def skin_albedo(person: Person, points: FloatArray, frame: Frame) -> FloatArray:
             dots = np.maximum(dots, strength * _patch(frame, fx, fy, r))
         out *= 1 - dots[..., None] * np.array([0.22, 0.38, 0.46], np.float32)
     if max(person.beard, person.moustache) == 0 and person.jaw > 0.4:
-        shade = _spot(x, y, (0, float(points[152, 1]) - 0.10), 0.62, 0.34) * smoothstep(y, float(points[2, 1]), float(points[13, 1]))
+        shade = _spot(x, y, (0, float(points[152, 1]) - 0.10), 0.62, 0.34) * smoothstep(
+            y, float(points[2, 1]), float(points[13, 1])
+        )
         out *= 1 - 0.10 * shade[..., None] * np.array([1.0, 0.9, 0.7], np.float32)
     return out
 
@@ -70,7 +72,7 @@ def _patch(frame: Frame, cx: float, cy: float, r: float) -> FloatArray:
     if left < 0 or top < 0 or left + 2 * k >= frame.size or top + 2 * k >= frame.size:
         return out
     yy, xx = np.mgrid[top : top + 2 * k, left : left + 2 * k].astype(np.float32)
-    out[top : top + 2 * k, left : left + 2 * k] = np.exp(-(((xx - px) ** 2 + (yy - py) ** 2) / pr**2) ** 1.5)
+    out[top : top + 2 * k, left : left + 2 * k] = np.exp(-((((xx - px) ** 2 + (yy - py) ** 2) / pr**2) ** 1.5))
     return out
 
 
@@ -80,7 +82,9 @@ def paint_lips(person: Person, points: FloatArray, frame: Frame, albedo: FloatAr
     Returns:
         The mask of the lips, for their own gloss.
     """
-    outer = np.vstack([spline(points[list(UPPER_OUTER), :2], 60), spline(points[list(LOWER_OUTER), :2], 60)[::-1][1:-1]])
+    outer = np.vstack(
+        [spline(points[list(UPPER_OUTER), :2], 60), spline(points[list(LOWER_OUTER), :2], 60)[::-1][1:-1]]
+    )
     mask = polygon(frame, outer, soft=0.010)
     colour = linear(person.lip_colour)
     x, y = frame.grid()
@@ -111,11 +115,35 @@ def paint_nostrils(person: Person, points: FloatArray, frame: Frame, canvas: Flo
     wing_x = float(points[358, 0]) * 0.80
     y = (float(points[2, 1]) + float(points[94, 1])) / 2 - 0.010
     for s in (-1, 1):
-        hole = spline([(s * 0.045, y + 0.006), (s * 0.075, y - 0.016), (s * (wing_x - 0.028), y - 0.014), (s * (wing_x - 0.022), y + 0.006), (s * 0.080, y + 0.014)], 50, closed=True)
-        over(canvas, dark, polygon(frame, hole, soft=0.010) * 0.80)
+        hole = spline(
+            [
+                (s * 0.040, y + 0.012),
+                (s * 0.066, y - 0.010),
+                (s * (wing_x - 0.038), y - 0.014),
+                (s * (wing_x - 0.022), y + 0.004),
+                (s * (wing_x - 0.045), y + 0.013),
+                (s * 0.070, y + 0.018),
+            ],
+            50,
+            closed=True,
+        )
+        over(canvas, dark * 2.0, polygon(frame, hole, soft=0.020) * 0.55)
+        over(canvas, dark * 0.8, polygon(frame, hole, soft=0.006) * 0.80)
         top = float(points[358, 1]) - 0.035
-        crease = spline([(s * (wing_x + 0.046), top), (s * (wing_x + 0.062), top + 0.040), (s * (wing_x + 0.046), top + 0.078), (s * (wing_x + 0.014), top + 0.100)], 40)
-        over(canvas, dark * 2.2, stroke(frame, crease, 0.004 + 0.012 * np.sin(np.linspace(0, np.pi, 40)), soft=0.008) * 0.50)
+        crease = spline(
+            [
+                (s * (wing_x + 0.046), top),
+                (s * (wing_x + 0.062), top + 0.040),
+                (s * (wing_x + 0.046), top + 0.078),
+                (s * (wing_x + 0.014), top + 0.100),
+            ],
+            40,
+        )
+        over(
+            canvas,
+            dark * 2.2,
+            stroke(frame, crease, 0.004 + 0.012 * np.sin(np.linspace(0, np.pi, 40)), soft=0.008) * 0.50,
+        )
 
 
 def _lids(points: FloatArray, eye: EyeMarks) -> tuple[FloatArray, FloatArray]:
@@ -155,7 +183,9 @@ def paint_eye(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, c
     rng = np.random.default_rng(person.seed + 41)
     spokes = np.zeros_like(r)
     for k in (7, 13, 23, 37, 53):
-        spokes += np.sin(angle * k + float(rng.uniform(0, 6.3)) + 0.9 * np.sin(r * 5 + float(rng.uniform(0, 6.3)))) / np.sqrt(k)
+        spokes += np.sin(
+            angle * k + float(rng.uniform(0, 6.3)) + 0.9 * np.sin(r * 5 + float(rng.uniform(0, 6.3)))
+        ) / np.sqrt(k)
     colour = linear(person.eye_colour)
     collar = np.exp(-(((r - 0.50) / 0.13) ** 2))
     # Light falls through the cornea and gathers on the side away from the lamp.
@@ -168,8 +198,20 @@ def paint_eye(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, c
     edge = 1.6 / (radius * frame.unit)
     over(canvas, np.asarray(iris, np.float32), smoothstep(r, 1.02 + edge, 0.97 - edge) * open_mask)
     over(canvas, np.full(3, 0.006, np.float32), smoothstep(r, 0.43 + edge, 0.40 - edge) * open_mask)
-    over(canvas, np.full(3, 0.95, np.float32), _light(x, y, (float(centre[0]) - radius * 0.36, float(centre[1]) - radius * 0.36), radius * 0.23) * open_mask * 0.97)
-    over(canvas, np.array([0.55, 0.62, 0.72], np.float32), _light(x, y, (float(centre[0]) + radius * 0.42, float(centre[1]) + radius * 0.45), radius * 0.12) * open_mask * 0.55)
+    over(
+        canvas,
+        np.full(3, 0.95, np.float32),
+        _light(x, y, (float(centre[0]) - radius * 0.36, float(centre[1]) - radius * 0.36), radius * 0.23)
+        * open_mask
+        * 0.97,
+    )
+    over(
+        canvas,
+        np.array([0.55, 0.62, 0.72], np.float32),
+        _light(x, y, (float(centre[0]) + radius * 0.42, float(centre[1]) + radius * 0.45), radius * 0.12)
+        * open_mask
+        * 0.55,
+    )
 
     # Wet rim on the lower lid.
     skin = linear(person.skin)
@@ -189,7 +231,11 @@ def paint_eye(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, c
     crease = spline(points[list(eye.upper), :2] + (0, -0.046), 60)
     crease[:, 1] -= 0.012 * np.sin(np.pi * t)
     crease_dark = skin * np.array([0.42, 0.28, 0.24], np.float32)
-    over(canvas, crease_dark, stroke(frame, crease[6:-1], 0.002 + 0.010 * np.sin(np.pi * np.linspace(0.1, 0.95, 53)), soft=0.005) * 0.50)
+    over(
+        canvas,
+        crease_dark,
+        stroke(frame, crease[6:-1], 0.002 + 0.010 * np.sin(np.pi * np.linspace(0.1, 0.95, 53)), soft=0.005) * 0.50,
+    )
     _paint_lashes(person, line, eye, frame, canvas, lash)
 
 
@@ -197,20 +243,22 @@ def _light(x: FloatArray, y: FloatArray, at: tuple[float, float], r: float) -> F
     return smoothstep(np.hypot(x - at[0], y - at[1]), r * 1.15, r * 0.8)
 
 
-def _paint_lashes(person: Person, line: FloatArray, eye: EyeMarks, frame: Frame, canvas: FloatArray, colour: FloatArray) -> None:
+def _paint_lashes(
+    person: Person, line: FloatArray, eye: EyeMarks, frame: Frame, canvas: FloatArray, colour: FloatArray
+) -> None:
     rng = np.random.default_rng(person.seed + 43)
     hairs: list[tuple[FloatArray, FloatArray]] = []
-    for k in range(34):
-        t = 0.16 + 0.82 * (k + float(rng.uniform(-0.3, 0.3))) / 33
+    for k in range(26):
+        t = 0.22 + 0.76 * (k + float(rng.uniform(-0.35, 0.35))) / 25
         i = int(np.clip(t, 0, 1) * (len(line) - 1))
         root = line[i] - (0, 0.006)
-        length = (0.020 + 0.040 * t**1.3) * person.lashes * float(rng.uniform(0.8, 1.15))
-        lean = eye.side * (-0.25 + 1.15 * t)
+        length = (0.010 + 0.030 * t**1.6) * person.lashes * float(rng.uniform(0.8, 1.15))
+        lean = eye.side * (-0.15 + 1.25 * t)
         tip = root + np.array([lean * length, -length * 0.85])
         bend = (root + tip) / 2 + np.array([eye.side * 0.15 * length, 0.12 * length])
         hair = spline([root, bend, tip], 8)
-        hairs.append((hair, 0.0075 * np.linspace(1, 0.15, 8)))
-    over(canvas, colour, strokes(frame, hairs) * 0.85)
+        hairs.append((hair, 0.0070 * np.linspace(1, 0.05, 8) ** 0.8))
+    over(canvas, colour, blur(strokes(frame, hairs), 0.0028 * frame.unit) * 0.80)
 
 
 def paint_brow(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, canvas: FloatArray) -> None:
@@ -224,14 +272,14 @@ def paint_brow(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, 
     skin = linear(person.skin)
     ink = np.asarray((hair * 0.50 + linear((44, 30, 24)) * 0.25) * min(1.0, 0.4 + float(skin.mean())), np.float32)
     height = np.linalg.norm(span, axis=1) * grow
-    over(canvas, ink * 1.2, stroke(frame, middle, height * 0.95, soft=0.016) * 0.50)
+    over(canvas, ink * 1.2, stroke(frame, middle, height * 0.90, soft=0.014) * 0.66)
     rng = np.random.default_rng(person.seed + 51)
     for layer in range(3):
         hairs: list[tuple[FloatArray, FloatArray]] = []
-        for _ in range(75):
+        for _ in range(130):
             a = float(rng.uniform(0, 1)) ** 0.9
             i = int(a * 59)
-            v = float(rng.uniform(-0.5, 0.5))
+            v = float(rng.uniform(-0.42, 0.5))
             root = middle[i] + span[i] * v * grow[i]
             along = middle[min(i + 3, 59)] - middle[max(i - 3, 0)]
             along /= max(float(np.linalg.norm(along)), 1e-6)
@@ -241,5 +289,9 @@ def paint_brow(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, 
             length = float(rng.uniform(0.055, 0.085)) * float(np.interp(a, [0, 0.3, 1], [0.9, 1.1, 0.75]))
             tip = root + way * length + np.array([0, 0.010])
             mid = root + way * length * 0.55 - np.array([0, 0.004])
-            hairs.append((spline([root, mid, tip], 7), 0.0085 * np.linspace(1, 0.2, 7)))
-        over(canvas, ink * (0.62, 0.9, 1.35)[layer], strokes(frame, hairs) * (0.75, 0.65, 0.38)[layer])
+            hairs.append((spline([root, mid, tip], 7), 0.0058 * np.linspace(1, 0.1, 7)))
+        over(
+            canvas,
+            ink * (0.65, 0.9, 1.35)[layer],
+            blur(strokes(frame, hairs), 0.0022 * frame.unit) * (0.62, 0.55, 0.35)[layer],
+        )

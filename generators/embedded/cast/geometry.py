@@ -92,7 +92,7 @@ def shape(person: Person) -> FloatArray:
         middle = (p[eye.upper[0], :2] + p[eye.upper[-1], :2]) / 2
         away = p[:, :2] - middle
         near = _bell(np.hypot(away[:, 0] / 1.25, away[:, 1]), 0.25)
-        grow = 0.17 + 0.07 * person.eye_size
+        grow = 0.22 + 0.07 * person.eye_size
         p[:, 0] += away[:, 0] * near * grow * 0.75
         p[:, 1] += away[:, 1] * near * grow * 1.55
         p[:, 1] -= 0.03 * person.eye_tilt * near * away[:, 0] * eye.side / 0.15
@@ -109,7 +109,7 @@ def shape(person: Person) -> FloatArray:
     p[:, 0] += 0.05 * person.chin * np.sign(x) * _bell(np.abs(x) - 0.25, 0.15) * _ramp(y, 1.0, 1.25)
 
     nose = _bell(x, 0.3) * _bell(y - 0.45, 0.2)
-    p[:, 0] *= 1 + (0.10 * person.nose_width - 0.04) * nose
+    p[:, 0] *= 1 + (0.10 * person.nose_width - 0.10) * nose
     p[:, 1] += (0.05 * person.nose_length - 0.03) * _bell(x, 0.3) * _bell(y - 0.5, 0.22)
 
     mouth_y = float(mean_face()[[61, 291], 1].mean())
@@ -121,7 +121,22 @@ def shape(person: Person) -> FloatArray:
     p[:, 1] -= 0.03 * person.smile * _bell(np.abs(x) - half, 0.12) * _bell(rise, 0.12)
     p[:, 1] += 0.008 * person.smile * _bell(x, 0.12) * _bell(rise, 0.12)
     p[:, 0] *= 1 + 0.05 * person.smile * mouth
+    _close_lips(p)
+    for eye in EYES:
+        p[list(eye.ring), :2] += (p[list(eye.ring), :2] - p[eye.iris, :2]) * 0.10
     return p
+
+
+def _close_lips(p: FloatArray) -> None:
+    """Lay both inner contours along one even curve a hair apart, in place: the mean's own is a little uneven."""
+    upper, lower = list(UPPER_INNER), list(LOWER_INNER)
+    both = np.concatenate([upper, lower[1:-1], [61, 291]])
+    x, y = p[both, 0], p[both, 1]
+    terms = np.column_stack([np.ones_like(x), x**2, x**4, x**6])
+    fit, *_ = np.linalg.lstsq(terms, y, rcond=None)
+    for row, apart in ((upper, -0.0015), (lower, 0.0015), ([61, 291], 0.0)):
+        at = p[row, 0]
+        p[row, 1] = np.column_stack([np.ones_like(at), at**2, at**4, at**6]) @ fit + apart
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from generators.embedded.cast.geometry import FloatArray, Frame, spline
+from generators.embedded.cast.geometry import FloatArray, Frame, head_outline, spline
 from generators.embedded.cast.paint import linear
 from generators.embedded.cast.person import Person
 from generators.embedded.cast.shading import FILL, KEY, RIM
@@ -31,7 +31,7 @@ class Lock:
 
     Attributes:
         guides: The curves it lies between.
-        strands: How many.
+        strands: How many; 0 when every guide is itself a strand.
         width: Width of one strand at its root, in eye distances.
         stray: How far strands wander from the sheet, in eye distances.
         clumps: Into how many tufts the tips gather; 0 for none.
@@ -91,36 +91,47 @@ def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: i
     view = np.array([0, 0, 1], np.float32)
     scale = 2**4
     for lock in locks:
-        n = lock.strands
+        n = lock.strands or len(lock.guides)
         at = np.sort(rng.uniform(0, 1, n)).astype(np.float32)
-        lines = _between(lock.guides, at)
+        lines = _between(lock.guides, at) if lock.strands else lock.guides
         steps = lines.shape[1]
         along = np.linspace(0, 1, steps, dtype=np.float32)
         tuft = np.zeros(n, np.int64)
-        if lock.clumps:
+        if lock.clumps and lock.strands:
             edges = np.sort(rng.uniform(0, 1, lock.clumps - 1)).astype(np.float32)
             tuft = np.searchsorted(edges, at)
             bounds = np.concatenate([[0.0], edges, [1.0]]).astype(np.float32)
             heart = _between(lock.guides, (bounds[:-1] + bounds[1:]) / 2)[tuft]
-            heart = heart + rng.normal(0, lock.stray * 1.2, (lock.clumps, 1, 2)).astype(np.float32)[tuft] * along[None, :, None]
+            heart = (
+                heart
+                + rng.normal(0, lock.stray * 1.2, (lock.clumps, 1, 2)).astype(np.float32)[tuft] * along[None, :, None]
+            )
             pull = (0.55 * along**1.5)[None, :, None]
             lines = lines * (1 - pull) + heart * pull
-        drift = rng.normal(0, lock.stray, (n, 1, 2)).astype(np.float32)
-        bow = rng.normal(0, lock.stray * 0.8, (n, 1, 2)).astype(np.float32)
+        wander = lock.stray if lock.strands else 0.0
+        drift = rng.normal(0, wander, (n, 1, 2)).astype(np.float32)
+        bow = rng.normal(0, wander * 0.8, (n, 1, 2)).astype(np.float32)
         lines = lines + drift * (0.35 + 0.65 * along)[None, :, None] + bow * np.sin(np.pi * along)[None, :, None]
         if lock.wave:
             phase = rng.uniform(0, 6.28, lock.clumps or 1).astype(np.float32)[tuft if lock.clumps else 0]
             swing = np.sin(np.asarray(phase).reshape(-1, 1) * 0.5 + along[None] * 15.0) * along[None] ** 0.8 * lock.wave
             lines[..., 0] += swing
         end = 1 - lock.fray * rng.uniform(0, 1, n).astype(np.float32) ** 2
-        lines = np.stack([np.column_stack([np.interp(along * e, along, s[:, k]) for k in range(2)]) for s, e in zip(lines, end, strict=True)])
+        lines = np.stack(
+            [
+                np.column_stack([np.interp(along * e, along, s[:, k]) for k in range(2)])
+                for s, e in zip(lines, end, strict=True)
+            ]
+        )
         tangent = np.gradient(lines, axis=1)
         surface = _surface(lines.astype(np.float32), top)
-        rise = -(surface[..., 0] * tangent[..., 0] + surface[..., 1] * tangent[..., 1]) / np.maximum(surface[..., 2], 0.25)
+        rise = -(surface[..., 0] * tangent[..., 0] + surface[..., 1] * tangent[..., 1]) / np.maximum(
+            surface[..., 2], 0.25
+        )
         t3 = np.concatenate([tangent, rise[..., None]], axis=-1)
         t3 /= np.maximum(np.linalg.norm(t3, axis=-1, keepdims=True), 1e-9)
-        shift = rng.normal(0, 0.10, (max(lock.clumps, 1), 1))[tuft] + rng.normal(0, 0.05, (n, 1))
-        level = (1 + rng.normal(0, 0.10, (max(lock.clumps, 1), 1))[tuft]) * (1 + rng.normal(0, 0.16, (n, 1)))
+        shift = rng.normal(0, 0.06, (max(lock.clumps, 1), 1))[tuft] + rng.normal(0, 0.03, (n, 1))
+        level = (1 + rng.normal(0, 0.10, (max(lock.clumps, 1), 1))[tuft]) * (1 + rng.normal(0, 0.12, (n, 1)))
         light = np.full(lines.shape[:2], 0.20)
         shine = np.zeros(lines.shape[:2])
         for lamp, power in ((KEY, 1.0), (FILL, 0.28)):
@@ -128,7 +139,7 @@ def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: i
             half = (d + view) / np.linalg.norm(d + view)
             facing = np.clip(surface @ d * 0.75 + 0.25, 0, 1)
             light += power * facing * np.sqrt(np.clip(1 - (t3 @ d) ** 2, 0, 1))
-            for offset, sharp, strength in ((-0.08, 70, 0.30), (0.14, 14, 0.22)):
+            for offset, sharp, strength in ((-0.06, 90, 0.55), (0.16, 16, 0.24)):
                 bent = t3 + surface * (shift + offset)[..., None]
                 bent /= np.linalg.norm(bent, axis=-1, keepdims=True)
                 shine += power * strength * facing * np.clip(1 - (bent @ half) ** 2, 0, 1) ** (sharp / 2)
@@ -139,7 +150,7 @@ def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: i
         own = own * level
         roots = 0.72 + 0.28 * np.minimum(along / 0.25, 1)
         colour = own[:, None] * (light * roots[None] * lock.depth)[..., None]
-        glow = np.sqrt(np.clip(own, 0, 1)) * 0.55 + 0.12
+        glow = np.clip(own, 0, 1) ** 0.7 * 1.5 + 0.04
         colour = colour + glow[:, None] * ((shine + edge) * lock.depth**2)[..., None] * 0.75
         coded = np.round(np.sqrt(np.clip(colour, 0, 1)) * 255)
         pixels = np.round(frame.pixels(lines.astype(np.float32)) * scale).astype(np.int64)
@@ -159,6 +170,57 @@ def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: i
                 )
     out = canvas.astype(np.float32) / 255
     return Layer(out[..., :3] ** 2, np.ascontiguousarray(out[..., 3]))
+
+
+def beard(person: Person, points: FloatArray, frame: Frame) -> Layer | None:
+    """Beard and moustache: short strands over the jaw and under the nose that leave the lips free."""
+    if max(person.beard, person.moustache) <= 0:
+        return None
+    rng = np.random.default_rng(person.seed + 71)
+    outline = head_outline(points)
+    contour = np.ascontiguousarray(outline * np.array([1.008, 1.012], np.float32))
+    w, chin, mouth = abs(float(points[454, 0])), float(points[152, 1]), float(points[13, 1])
+    half = abs(float(points[61, 0]))
+    lips_top, lips_low = float(points[0, 1]), float(points[17, 1])
+    nose = float(points[2, 1])
+    x = rng.uniform(-w, w, 60000)
+    y = rng.uniform(0.0, chin + 0.02, 60000)
+    # Upper edge: from the ear down over the cheek to the corner of the moustache.
+    edge = np.interp(
+        np.abs(x),
+        [0.0, half * 0.9, half * 1.5, w * 0.86, w * 0.95, w],
+        [mouth, mouth + 0.02, mouth - 0.06, 0.42, 0.22, 0.18],
+    )
+    cheek = np.clip((y - edge) / 0.10, 0, 1) * person.beard
+    cheek *= np.clip(1.25 - np.exp(-((x / (half * 0.55)) ** 2) - ((y - lips_low - 0.03) / 0.05) ** 2) * 0.9, 0, 1)
+    upper = (
+        np.clip((y - nose - 0.055) / 0.03, 0, 1) * np.clip((half * 1.18 - np.abs(x)) / 0.06, 0, 1) * (y < mouth + 0.05)
+    )
+    upper *= np.clip(0.35 + np.abs(x) / 0.05, 0, 1) * person.moustache
+    lip = ((x / (half * 1.05)) ** 2 + ((y - (lips_top + lips_low) / 2) / ((lips_low - lips_top) / 2 + 0.018)) ** 2) < 1
+    chance = np.where(lip, 0, np.maximum(cheek, upper))
+    inside = np.array(
+        [cv2.pointPolygonTest(contour, (float(a), float(b)), False) >= 0 for a, b in zip(x, y, strict=True)]
+    )
+    keep = inside & (rng.uniform(0, 1, len(x)) < chance * 0.32)
+    at = np.column_stack([x, y])[keep].astype(np.float32)
+    if len(at) == 0:
+        return None
+    over_lip = (at[:, 1] < mouth) & (np.abs(at[:, 0]) < half * 1.2)
+    way = np.column_stack([at[:, 0] * 0.25, np.full(len(at), 1.0)])
+    way[over_lip] = np.column_stack([np.sign(at[over_lip, 0]) * 1.0, np.full(int(over_lip.sum()), 0.55)])
+    way += rng.normal(0, 0.28, way.shape)
+    way /= np.linalg.norm(way, axis=1, keepdims=True)
+    length = np.where(over_lip, 0.030, 0.030 + 0.030 * person.beard) * rng.uniform(0.6, 1.2, len(at))
+    t = np.linspace(0, 1, 5)[None, :, None]
+    curl = rng.normal(0, 0.18, (len(at), 1, 2))
+    lines = (at[:, None] + (way[:, None] * t + curl * t**2) * length[:, None, None]).astype(np.float32)
+    third = len(lines) // 3
+    locks = [
+        Lock(guides=lines[:third], strands=0, width=0.011, depth=0.55),
+        Lock(guides=lines[third:], strands=0, width=0.0062, depth=0.92),
+    ]
+    return comb(frame, person, locks, top=float(points[10, 1]) - 0.52, seed=person.seed + 72)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ def blur(image: FloatArray, sigma: float) -> FloatArray:
         h, w = image.shape[:2]
         small = cv2.resize(image, (max(2, w // k), max(2, h // k)), interpolation=cv2.INTER_AREA)
         small = cv2.GaussianBlur(small, (0, 0), sigma / k)
-        return np.asarray(cv2.resize(small, (w, h), interpolation=cv2.INTER_CUBIC), np.float32)
+        large = cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)
+        # Enlarging leaves a ripple of k pixels that normals would show as bands.
+        return np.asarray(cv2.GaussianBlur(large, (0, 0), 0.9 * k), np.float32)
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
 
 

@@ -62,7 +62,7 @@ def draw(person: Person, *, size: int = 1024) -> Drawn:
     for mask, height in (
         (below.torso, below.torso_relief),
         (below.neck, below.neck_relief),
-        (cloth_mask, np.where(below.torso > 0.5, below.torso_relief, below.neck_relief) + cloth_h),
+        (cloth_mask, below.torso_relief + cloth_h),
         (ears[0], ear_h[0]),
         (ears[1], ear_h[1]),
         (head, head_h),
@@ -75,7 +75,9 @@ def draw(person: Person, *, size: int = 1024) -> Drawn:
     if hairs.back is not None:
         paint.over(canvas, hairs.back.colour, hairs.back.cover)
 
-    def lay_skin(mask: geometry.FloatArray, height: geometry.FloatArray, dim: geometry.FloatArray, round_: float) -> None:
+    def lay_skin(
+        mask: geometry.FloatArray, height: geometry.FloatArray, dim: geometry.FloatArray, round_: float
+    ) -> None:
         n = shading.normals(height, frame)
         open_ = shading.occlusion(height, frame) * dim
         light = shading.sink(shading.diffuse(n, shadow, open_), mask, frame)
@@ -89,10 +91,10 @@ def draw(person: Person, *, size: int = 1024) -> Drawn:
 
     jaw_y = float(points[152, 1])
     _, y = frame.grid()
-    near_chin = 1 - 0.42 * paint.smoothstep(y, jaw_y + 0.42, jaw_y - 0.10)
+    near_chin = 1 - 0.55 * paint.smoothstep(y, jaw_y + 0.40, jaw_y - 0.12)
     lay_skin(below.torso, below.torso_relief, near_chin, 0.2)
     lay_skin(below.neck, below.neck_relief, near_chin * (1 - 0.25 * back), 0.2)
-    n = shading.normals(np.where(below.neck > 0.5, np.maximum(below.torso_relief, below.neck_relief), below.torso_relief) + cloth_h, frame)
+    n = shading.normals(below.torso_relief + cloth_h, frame)
     open_ = shading.occlusion(below.torso_relief + cloth_h, frame) * near_chin
     lit = cloth * shading.diffuse(n, shadow, open_) + (0.03 * shading.rim(n))[..., None]
     paint.over(canvas, lit.astype(np.float32), cloth_mask)
@@ -100,6 +102,9 @@ def draw(person: Person, *, size: int = 1024) -> Drawn:
         lay_skin(mask, height, under_hair, 0.35)
     lay_skin(head, head_h, under_hair, 0.30)
 
+    whiskers = hair.beard(person, points, frame)
+    if whiskers is not None:
+        paint.over(canvas, whiskers.colour, whiskers.cover * 0.92)
     features.paint_nostrils(person, points, frame, canvas)
     for eye in geometry.EYES:
         features.paint_eye(person, points, eye, frame, canvas)

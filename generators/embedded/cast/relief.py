@@ -53,7 +53,9 @@ def head_relief(person: Person, points: FloatArray, frame: Frame) -> FloatArray:
     skull = outline[outline[:, 1] < points[10, 1] + 0.25][::8]
     rim = np.concatenate([skull * (1.0, 1.0), outline[::10] * (1.25, 1.25)])
     rim_depth = np.concatenate([np.full(len(skull), -0.72), np.full(len(outline[::10]), -1.1)])
-    crown = np.array([[0, points[10, 1] - 0.16, 0.02], [-0.3, points[10, 1] - 0.12, -0.05], [0.3, points[10, 1] - 0.12, -0.05]])
+    crown = np.array(
+        [[0, points[10, 1] - 0.16, 0.02], [-0.3, points[10, 1] - 0.12, -0.05], [0.3, points[10, 1] - 0.12, -0.05]]
+    )
     body = points[:468]
     xy = np.vstack([body[:, :2], rim, crown[:, :2]])
     z = np.concatenate([-body[:, 2] * DEPTH, rim_depth, crown[:, 2]])
@@ -63,9 +65,7 @@ def head_relief(person: Person, points: FloatArray, frame: Frame) -> FloatArray:
     surface = CloughTocher2DInterpolator(xy, z, fill_value=-1.3)
     coarse = np.asarray(surface(*np.meshgrid(gx, gy)), np.float32)
     step = frame.unit / _GRID
-    place = np.array(
-        [[step, 0, frame.x0 + low_x * frame.unit], [0, step, frame.y0 + low_y * frame.unit]], np.float64
-    )
+    place = np.array([[step, 0, frame.x0 + low_x * frame.unit], [0, step, frame.y0 + low_y * frame.unit]], np.float64)
     raw = np.asarray(
         cv2.warpAffine(
             coarse,
@@ -92,8 +92,8 @@ def head_relief(person: Person, points: FloatArray, frame: Frame) -> FloatArray:
     wing_y = float(points[358, 1]) + 0.012
     h += 0.045 * _bump(x, y, (0, float(nose_tip[1]) + 0.0), 0.085, 0.075)
     for s in (-1, 1):
-        h += 0.045 * _bump(x, y, (s * wing_x, wing_y), 0.060, 0.062)
-        h -= 0.030 * _bump(x, y, (s * (wing_x + 0.075), wing_y - 0.01), 0.035, 0.075)
+        h += 0.050 * _bump(x, y, (s * wing_x, wing_y), 0.052, 0.056)
+        h -= 0.014 * _bump(x, y, (s * (wing_x + 0.075), wing_y + 0.005), 0.05, 0.075)
     h += 0.012 * _bump(x, y, (0, 0.2), 0.055, 0.22)
 
     # Lips: two rolls that meet in a groove.
@@ -105,14 +105,14 @@ def head_relief(person: Person, points: FloatArray, frame: Frame) -> FloatArray:
     inside = smoothstep(np.abs(x), half * 1.02, half * 0.6)
     t_up = np.clip((seam - y) / np.maximum(seam - top, 0.01), 0, 1.6)
     t_low = np.clip((y - seam) / np.maximum(low - seam, 0.01), 0, 1.6)
-    roll = 0.040 * np.exp(-(((t_up - 0.50) / 0.42) ** 2)) * (y < seam) + 0.062 * np.exp(
+    roll = 0.038 * np.exp(-(((t_up - 0.50) / 0.42) ** 2)) * (y < seam) + 0.062 * np.exp(
         -(((t_low - 0.48) / 0.40) ** 2)
     ) * (y >= seam)
     h += blur(roll.astype(np.float32), 0.008 * u) * inside
     h -= 0.030 * np.exp(-(((y - seam) / 0.020) ** 2)) * smoothstep(np.abs(x), half * 1.06, half * 0.9)
     for s in (-1, 1):
-        h -= 0.040 * _bump(x, y, (s * (half + 0.02), float(line[0, 1]) - 0.005), 0.05, 0.05)
-        h += 0.022 * _bump(x, y, (s * (half + 0.13), float(line[0, 1]) + 0.0), 0.09, 0.14)
+        h -= 0.020 * _bump(x, y, (s * (half + 0.015), float(line[0, 1]) - 0.005), 0.055, 0.055)
+        h += 0.006 * _bump(x, y, (s * (half + 0.17), float(line[0, 1]) + 0.0), 0.12, 0.16)
     # Philtrum, the fold under the lower lip, the chin.
     mid_philtrum = (float(under_nose[1]) + float(points[0, 1])) / 2 + 0.02
     h -= 0.014 * _bump(x, y, (0, mid_philtrum), 0.032, 0.075)
@@ -139,8 +139,17 @@ def head_relief(person: Person, points: FloatArray, frame: Frame) -> FloatArray:
         h -= (0.004 + 0.014 * person.age) * np.exp(-(((y - _curve_y(bag, x)) / 0.03) ** 2)) * reach
     # The folds from nose to mouth deepen with age and smiling.
     for s in (-1, 1):
-        fold_line = np.array([[0.20, wing_y - 0.06], [0.27, wing_y + 0.10], [0.345, float(line[0, 1]) - 0.02], [0.36, float(line[0, 1]) + 0.12]])
+        fold_line = np.array(
+            [
+                [0.20, wing_y - 0.06],
+                [0.27, wing_y + 0.10],
+                [0.345, float(line[0, 1]) - 0.02],
+                [0.36, float(line[0, 1]) + 0.12],
+            ]
+        )
         at_x = np.interp(y, fold_line[:, 1], fold_line[:, 0]).astype(np.float32)
-        run = smoothstep(y, wing_y - 0.10, wing_y + 0.05) * smoothstep(y, float(line[0, 1]) + 0.14, float(line[0, 1]) - 0.06)
-        h -= (0.006 + 0.016 * person.age + 0.006 * person.smile) * run * np.exp(-(((s * x - at_x) / 0.035) ** 2))
+        run = smoothstep(y, wing_y - 0.10, wing_y + 0.05) * smoothstep(
+            y, float(line[0, 1]) + 0.14, float(line[0, 1]) - 0.06
+        )
+        h -= (0.003 + 0.016 * person.age + 0.004 * person.smile) * run * np.exp(-(((s * x - at_x) / 0.035) ** 2))
     return np.asarray(h, np.float32)

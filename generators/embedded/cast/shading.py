@@ -24,11 +24,11 @@ class Lamp:
         return np.asarray(d / np.linalg.norm(d), np.float32)
 
 
-KEY = Lamp((-0.62, -0.62, 0.80), (1.02, 0.95, 0.86), 0.18)
-FILL = Lamp((0.85, -0.05, 0.65), (0.17, 0.20, 0.25), 0.45)
+KEY = Lamp((-0.55, -0.62, 0.85), (1.10, 1.02, 0.92), 0.12)
+FILL = Lamp((0.85, -0.05, 0.65), (0.24, 0.235, 0.25), 0.45)
 RIM = Lamp((0.95, -0.35, -0.35), (0.75, 0.72, 0.70), 0.0)
-SKY = (0.20, 0.21, 0.23)
-GROUND = (0.14, 0.11, 0.10)
+SKY = (0.20, 0.205, 0.215)
+GROUND = (0.16, 0.125, 0.11)
 
 
 def normals(height: FloatArray, frame: Frame) -> FloatArray:

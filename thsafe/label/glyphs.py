@@ -1,11 +1,12 @@
 """Letters as coverage masks: which font can write a text, and the text at an exact height.
 
-Latin comes from the font inside Pillow. Other scripts need a font of the system; it is looked up by file name in the
-usual folders, so no font service is asked.
+English comes from the font inside Pillow; accents, Greek and Cyrillic from the DejaVu Sans that OpenCV's wheel brings.
+Other scripts need a font of the system; it is looked up by file name in the usual folders, so no font service is asked.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 _NAMES = (
-    "NotoSans-SemiBold",
-    "NotoSans-Regular",
-    "DejaVuSans-Bold",
+    "DejaVuSans",
     "NotoSansCJK-Medium",
     "NotoSansCJK-Bold",
     "NotoSansCJK-Regular",
@@ -45,8 +44,6 @@ _NAMES = (
     "NotoSansArabic-Regular",
     "NotoSansHebrew-Regular",
     "NotoSansThai-Regular",
-    "DejaVuSans",
-    "LiberationSans-Bold",
 )
 _SUFFIXES = (".ttf", ".otf", ".ttc")
 _PACKAGES = (
@@ -131,6 +128,7 @@ def _folders() -> tuple[Path, ...]:
     data = os.environ.get("XDG_DATA_HOME")
     home = Path.home()
     return (
+        *_wheel_folders(),
         Path(data) / "fonts" if data else home / ".local/share/fonts",
         home / ".fonts",
         Path("/usr/local/share/fonts"),
@@ -138,6 +136,14 @@ def _folders() -> tuple[Path, ...]:
         Path("/System/Library/Fonts"),
         Path("/Library/Fonts"),
     )
+
+
+def _wheel_folders() -> Iterator[Path]:
+    """Fonts inside packages that thsafe depends on; found without importing them."""
+    for package, inside in (("cv2", "qt/fonts"), ("matplotlib", "mpl-data/fonts/ttf")):
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.origin:
+            yield Path(spec.origin).parent / inside
 
 
 def _system_fonts() -> Iterator[Path]:

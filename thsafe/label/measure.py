@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from thsafe.core.types import Frame, Label
 
-MATCH = 0.6
+MATCH = 0.75
 """Correlation from which the letters count as seen."""
 LEGIBLE = 3.0
 """Contrast ratio below which large text is not legible (WCAG 2.2 §1.4.3)."""
@@ -97,7 +97,8 @@ def _template(plate: Plate) -> NDArray[np.uint8]:
     """The plate as it looks on mid grey, full-range grey levels."""
     backing = plate.backing * PLATE_OPACITY
     grey = (110 * (1 - backing) + 5 * backing) * (1 - plate.ink) + 255 * plate.ink
-    return grey.astype(np.uint8)
+    template: NDArray[np.uint8] = grey.astype(np.uint8)
+    return template
 
 
 def _find(frame: Frame, template: NDArray[np.uint8], plate: Plate, position: str) -> tuple[Frame, float]:
@@ -151,5 +152,5 @@ def _luminance(bgr: Frame) -> NDArray[np.float32]:
     """Relative luminance of sRGB (WCAG 2.2)."""
     part = bgr.astype(np.float32) / 255
     linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
-    weighed: NDArray[np.float32] = linear @ np.array([0.0722, 0.7152, 0.2126], np.float32)
+    weighed: NDArray[np.float32] = (linear @ np.array([0.0722, 0.7152, 0.2126])).astype(np.float32)
     return weighed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thsafe.core.errors import MarkError
-from thsafe.label.glyphs import Face, find_face, tallest
+from thsafe.label.glyphs import find_face, tallest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,8 +52,9 @@ class Plate:
 
 
 def text_pixels(label: Label, width: int, height: int) -> int:
-    """The label's height in whole pixels: a share that a law asks for is a lower bound, so a little is added for the
-    blur of encoding and rounded up.
+    """The label's height in whole pixels.
+
+    A share that a law asks for is a lower bound: a little is added for the blur of encoding, then it is rounded up.
     """
     return max(1, math.ceil(label.height * min(width, height) * _HEADROOM))
 
@@ -63,27 +64,41 @@ def draw_plate(label: Label, width: int, height: int) -> Plate:
 
     Raises:
         MissingError: ``label.font``.
-        MarkError: ``label.too-wide``.
+        MarkError: ``label.no-room``.
     """
     face = find_face(label.text)
     tall = text_pixels(label, width, height)
     font = face.at(face.size_for(label.text, tall))
     margin = round(MARGIN * tall)
     room = width - 2 * margin - 2 * _PAD_X * tall
-    lines = _wrap(label.text, font, room)
+    lines = _balanced(label.text, font, room)
     widest = max(font.getlength(line) for line in lines)
     rows = _even(2 * _PAD_Y * tall + tall + (len(lines) - 1) * _LINE_STEP * tall)
     columns = _even(2 * _PAD_X * tall + widest)
     if columns > width or rows > height:
         raise MarkError(
             f'The label "{label.text}" does not fit into {width} x {height} pixels.',
-            code="label.too-wide",
+            code="label.no-room",
             found=f"it needs {columns} x {rows} pixels at a text height of {tall}",
             rule="a label is never made smaller than the rule that asks for it",
             next_step="use a larger picture",
         )
-    ink, ruler = _draw_text(lines, face, font, tall, rows, columns)
+    ink, ruler = _draw_text(lines, font, tall, rows, columns)
     return Plate(backing=_rounded(rows, columns, _RADIUS * tall), ink=ink, text_height=tall, ruler=ruler)
+
+
+def _balanced(text: str, font: FreeTypeFont, room: float) -> list[str]:
+    """As few lines as fit, as even as they can be."""
+    lines = _wrap(text, font, room)
+    low, high = 0.0, room
+    while len(lines) > 1 and high - low > 2:
+        middle = (low + high) / 2
+        tighter = _wrap(text, font, middle)
+        if len(tighter) == len(lines) and max(map(font.getlength, tighter)) <= room:
+            lines, high = tighter, middle
+        else:
+            low = middle
+    return lines
 
 
 def _wrap(text: str, font: FreeTypeFont, room: float) -> list[str]:
@@ -104,7 +119,7 @@ def _wrap(text: str, font: FreeTypeFont, room: float) -> list[str]:
 
 
 def _draw_text(
-    lines: list[str], face: Face, font: FreeTypeFont, tall: int, rows: int, columns: int
+    lines: list[str], font: FreeTypeFont, tall: int, rows: int, columns: int
 ) -> tuple[NDArray[np.float32], tuple[int, int, int, int]]:
     """Coverage of the letters, and the box of one letter of full height."""
     from PIL import Image, ImageDraw

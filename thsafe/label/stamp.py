@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -49,25 +50,27 @@ class LabelStamp:
     """All labels of one job, drawn once for one picture size.
 
     Args:
-        labels: what to show; those that share a corner are stacked from the edge inwards.
+        labels: what to show; those that share a corner are stacked from the edge inwards, and one too wide to stand
+            beside the label of the opposite corner goes above or below it. Earlier labels are nearer the edge.
         width: even, pixels.
         height: even, pixels.
         fps: turns a label's seconds into frame numbers.
 
     Raises:
         MissingError: ``label.font`` when no font on this machine has the characters.
-        MarkError: ``label.too-wide`` when the labels do not fit at their lawful size.
+        MarkError: ``label.no-room`` when the labels do not fit at their lawful size.
     """
 
     def __init__(self, labels: tuple[Label, ...], *, width: int, height: int, fps: Fraction) -> None:
         self._placed: list[_Placed] = []
-        used: dict[str, int] = {}
+        taken: list[Place] = []
         for label in labels:
             plate = draw_plate(label, width, height)
-            x, y, used[label.position] = place(label, plate, width, height, used.get(label.position, 0))
+            spot = find_place(label, plate, width, height, taken)
+            taken.append(spot)
             first = math.floor(label.start * fps)
             last = math.inf if label.seconds is None else math.ceil((label.start + label.seconds) * fps)
-            self._placed.append(_place(plate, x, y, first, last))
+            self._placed.append(_place(plate, spot.x, spot.y, first, last))
 
     def apply(self, planes: Planes, index: int) -> None:
         """Draw the labels that frame ``index`` (from 0) must show onto its planes, in place."""
@@ -78,25 +81,51 @@ class LabelStamp:
                 item.chroma.onto(planes.v)
 
 
-def place(label: Label, plate: Plate, width: int, height: int, used: int) -> tuple[int, int, int]:
-    """Left, top (both even) and how much of the corner is used afterwards, in pixels."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A plate's rectangle in pixels, with the margin that others must keep; left and top are even."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    margin: int
+
+    def meets(self, other: Place) -> bool:
+        """They overlap, or are nearer to each other than the smaller margin."""
+        gap = min(self.margin, other.margin) - 1
+        return (
+            self.x < other.x + other.width + gap
+            and other.x < self.x + self.width + gap
+            and self.y < other.y + other.height + gap
+            and other.y < self.y + self.height + gap
+        )
+
+
+def find_place(label: Label, plate: Plate, width: int, height: int, taken: Sequence[Place]) -> Place:
+    """The first free place for a plate, from its corner inwards.
+
+    Raises:
+        MarkError: ``label.no-room``.
+    """
     vertical, _, horizontal = label.position.partition("-")
     if vertical not in {"top", "bottom"} or horizontal not in {"left", "right"}:
         raise ValueError(f"no such position: {label.position}")
-    margin = 2 * round(MARGIN * plate.text_height / 2)
-    after = used + margin + plate.height
-    if after > height or plate.width > width:
-        raise MarkError(
-            f'The label "{label.text}" finds no room in the corner {label.position}.',
-            code="label.too-wide",
-            found=f"{after} rows are needed in a picture of {width} x {height} pixels",
-            rule="a label is never made smaller than the rule that asks for it",
-            next_step="use a larger picture",
-        )
+    margin = 2 * max(1, round(MARGIN * plate.text_height / 2))
     side = min(margin, width - plate.width)
-    x = side if horizontal == "left" else width - plate.width - side
-    y = after - plate.height if vertical == "top" else height - after
-    return x & ~1, y & ~1, after
+    x = (side if horizontal == "left" else width - plate.width - side) & ~1
+    for depth in range(margin, height - plate.height + 1, 2):
+        y = (depth if vertical == "top" else height - depth - plate.height) & ~1
+        spot = Place(x=x, y=y, width=plate.width, height=plate.height, margin=margin)
+        if not any(spot.meets(other) for other in taken):
+            return spot
+    raise MarkError(
+        f'The label "{label.text}" finds no room in the corner {label.position}.',
+        code="label.no-room",
+        found=f"{plate.width} x {plate.height} pixels are needed in a picture of {width} x {height}",
+        rule="a label is never made smaller than the rule that asks for it",
+        next_step="use a larger picture",
+    )
 
 
 def _place(plate: Plate, x: int, y: int, first: int, last: float) -> _Placed:
@@ -120,4 +149,5 @@ def _place(plate: Plate, x: int, y: int, first: int, last: float) -> _Placed:
 
 
 def _fixed(values: NDArray[np.float32], rounding: float = 0.0) -> NDArray[np.uint16]:
-    return np.round((values + rounding) * 256).astype(np.uint16)
+    fixed: NDArray[np.uint16] = np.round((values + rounding) * 256).astype(np.uint16)
+    return fixed

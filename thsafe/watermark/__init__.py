@@ -13,18 +13,31 @@ if TYPE_CHECKING:
     from thsafe.watermark.picture import PictureMarker
     from thsafe.watermark.reader import read_pictures
     from thsafe.watermark.reading import Geometry, MarkReading, Segment
+    from thsafe.watermark.sound import SoundMarker
+    from thsafe.watermark.soundreader import read_sound
 
 ALGORITHM = "org.thsafe.watermark.1"
 """The soft-binding algorithm name: reverse-domain and private, not (yet) on the C2PA list of algorithms."""
 
-__all__ = ["ALGORITHM", "Geometry", "MarkReading", "PictureMarker", "Segment", "read_pictures"]
+__all__ = [
+    "ALGORITHM",
+    "Geometry",
+    "MarkReading",
+    "PictureMarker",
+    "Segment",
+    "SoundMarker",
+    "read_pictures",
+    "read_sound",
+]
 
 _HOMES = {
     "Geometry": "reading",
     "MarkReading": "reading",
     "PictureMarker": "picture",
     "Segment": "reading",
+    "SoundMarker": "sound",
     "read_pictures": "reader",
+    "read_sound": "soundreader",
 }
 
 

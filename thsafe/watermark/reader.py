@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from thsafe.watermark import payload, polar
-from thsafe.watermark.reading import Geometry as Geometry
-from thsafe.watermark.reading import MarkReading as MarkReading
+from thsafe.watermark.reading import Geometry, MarkReading
 from thsafe.watermark.residual import Residual, accumulate, planes_of
 from thsafe.watermark.spectrum import fold, listen, whiten
 
 if TYPE_CHECKING:
     from thsafe.media.planes import Plane, Planes
+
+__all__ = ["Geometry", "MarkReading", "read_pictures"]
 
 MOST_DECODES = 55
 """Per file and key."""

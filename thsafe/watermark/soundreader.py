@@ -1,0 +1,235 @@
+"""Reading the sound mark, without the original.
+
+The log spectrum is freed of its local mean and contrast, folded to one tile and correlated with the synchronisation
+cells at every start time; changes of tempo, of speed and of pitch are searched when the plain reading fails.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thsafe.watermark import payload
+from thsafe.watermark.cells import BAND_HERTZ, BANDS, CELL_SECONDS, LOWEST_HERTZ, TILE_SECONDS, TIME_CELLS, cells
+from thsafe.watermark.reading import Geometry, MarkReading
+
+ANALYSIS_RATE = 16000
+"""Samples per second that the reader works at."""
+MOST_DECODES = 55
+PRESENT = 7.0
+_SIZE, _HOP = 1024, 256
+_STEPS = round(CELL_SECONDS * ANALYSIS_RATE / _HOP)
+"""Analysis steps per cell."""
+_TILE_STEPS = TIME_CELLS * _STEPS
+_CLIP = 3.0
+_SILENCE = 1e-9
+_GAIN_REACH = 8.0
+
+Grid = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    z: float
+    tempo: float
+    pitch: float
+    start: int
+    """Analysis steps from the start of a tile to the start of the sound."""
+
+
+def read_sound(
+    samples: NDArray[np.float32], sample_rate: int, keys: Mapping[str, bytes], *, search: bool = True
+) -> MarkReading:
+    """Read the mark in a piece of sound.
+
+    Args:
+        samples: (n,) float32; mix channels down first.
+        sample_rate: Samples per second.
+        keys: Watermark keys by name; the first that answers wins.
+        search: Whether to look for changed tempo, speed and pitch when the plain reading fails.
+
+    Returns:
+        The reading. ``geometry.scale_x`` is the tempo found (1.05: plays 5 % longer), ``scale_y`` the pitch,
+        ``dx`` the seconds into a tile at which the sound starts. Sound shorter than one tile (2.3 s) carries only a
+        part of the mark; ``reason`` says so.
+    """
+    if not keys:
+        return MarkReading(state="not-evaluated", reason="No watermark key is known here.")
+    evidence = _evidence(samples, sample_rate)
+    if evidence is None:
+        return MarkReading(state="not-evaluated", reason="There was no sound to read, or only silence.")
+    seconds = samples.size / sample_rate
+    tiles = max(1, math.floor(seconds / TILE_SECONDS))
+    short = (
+        f" The sound lasts {seconds:.1f} s, less than one tile of {TILE_SECONDS:.1f} s: it can hold only a part."
+        if seconds < TILE_SECONDS
+        else ""
+    )
+    best = _Found(z=0.0, tempo=1.0, pitch=1.0, start=0)
+    best_name = None
+    decodes, tests = 0, 0
+    for name, key in keys.items():
+        plain = _correlate(evidence, key, 1.0, 1.0)
+        candidates = [plain]
+        tests += _TILE_STEPS
+        mark_id = _decode(evidence, key, plain)
+        decodes += 1
+        if mark_id is None and search:
+            candidates = _search(evidence, key, plain)
+            tests += _TILE_STEPS * len(_hypotheses())
+            for candidate in candidates:
+                for around in _around(candidate):
+                    decodes += 1
+                    mark_id = _decode(evidence, key, around)
+                    if mark_id is not None:
+                        break
+                if mark_id is not None:
+                    candidates = [candidate]
+                    break
+        if mark_id is not None:
+            return MarkReading(
+                state="id",
+                mark_id=mark_id,
+                key_name=name,
+                confidence=candidates[0].z,
+                geometry=_geometry(candidates[0]),
+                frames_read=tiles,
+                false_alarm=decodes * 8 * 2.0**-payload.CHECK_BITS,
+                reason="The id was read and its keyed check holds." + short,
+            )
+        if candidates[0].z > best.z:
+            best, best_name = candidates[0], name
+    if best.z >= PRESENT:
+        return MarkReading(
+            state="present",
+            key_name=best_name,
+            confidence=best.z,
+            geometry=_geometry(best),
+            frames_read=tiles,
+            false_alarm=min(1.0, tests * 0.5 * math.erfc(best.z / math.sqrt(2))),
+            reason="A mark under this key is there, but too weak to read its id." + short,
+        )
+    return MarkReading(
+        state="absent", frames_read=tiles, reason="No mark under the known keys was found in the sound." + short
+    )
+
+
+def _geometry(found: _Found) -> Geometry:
+    return Geometry(scale_x=found.tempo, scale_y=found.pitch, dx=found.start * _HOP / ANALYSIS_RATE)
+
+
+def _evidence(samples: NDArray[np.float32], sample_rate: int) -> Grid | None:
+    """Log spectrum without local mean and contrast: (steps, bins); None for silence."""
+    import cv2
+    import soxr
+
+    sound = np.asarray(samples, dtype=np.float32).ravel()
+    if sample_rate != ANALYSIS_RATE:
+        sound = soxr.resample(sound, sample_rate, ANALYSIS_RATE)
+    if sound.size < _SIZE or float(np.max(np.abs(sound))) < 1e-5:
+        return None
+    pieces = np.lib.stride_tricks.sliding_window_view(sound, _SIZE)[::_HOP]
+    window = np.hanning(_SIZE).astype(np.float32)
+    spectrum = np.fft.rfft(pieces * window, axis=1)
+    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+    floor = max(float(np.mean(power)) * _SILENCE, 1e-12)
+    log = np.log(power + floor).astype(np.float32)
+    # Neighbourhood: about 9 cells of frequency by 7 of time.
+    across, along = 19, 21
+    detail = log - cv2.blur(log, (across, along))
+    spread = np.sqrt(cv2.blur(detail * detail, (across, along)) + 0.05)
+    flat: Grid = np.clip(detail / spread, -_CLIP, _CLIP)
+    # What was silent in the original carries no mark, only coding noise.
+    loud = power.sum(axis=1) > 1e-6 * float(np.max(power.sum(axis=1)))
+    return flat * loud[:, None]
+
+
+def _cells_at(evidence: Grid, tempo: float, pitch: float) -> Grid:
+    """Evidence on the mark's own bands and steps: (steps, 197)."""
+    import cv2
+
+    per_band = BAND_HERTZ / (ANALYSIS_RATE / _SIZE)
+    # Output step t looks at t * tempo; output band b at its centre frequency times pitch.
+    matrix = np.array(
+        [
+            [per_band * pitch, 0, pitch * LOWEST_HERTZ / (ANALYSIS_RATE / _SIZE)],
+            [0, tempo, 0],
+        ]
+    )
+    smooth = cv2.blur(evidence, (2, 1)) if pitch == 1.0 else cv2.GaussianBlur(evidence, (3, 1), 0.7)
+    size = (BANDS, max(1, round(evidence.shape[0] / tempo)))
+    sampled: Grid = cv2.warpAffine(smooth, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    return sampled
+
+
+def _folded(evidence: Grid, tempo: float, pitch: float) -> Grid:
+    """One tile: (144, 197)."""
+    sampled = _cells_at(evidence, tempo, pitch)
+    rows = -(-sampled.shape[0] // _TILE_STEPS) * _TILE_STEPS
+    padded = np.zeros((rows, BANDS), dtype=np.float32)
+    padded[: sampled.shape[0]] = sampled
+    folded: Grid = padded.reshape(-1, _TILE_STEPS, BANDS).sum(axis=0)
+    return folded
+
+
+def _correlate(evidence: Grid, key: bytes, tempo: float, pitch: float) -> _Found:
+    """The best start of a tile under one hypothesis."""
+    layout = cells(key)
+    known = np.repeat(np.where(layout.bit < 0, layout.sign, 0.0), _STEPS, axis=0)
+    folded = _folded(evidence, tempo, pitch)
+    power = np.sqrt(np.mean(folded**2, axis=0)) + 1e-6
+    heard = np.fft.rfft(folded / power, axis=0)
+    scores = np.fft.irfft(np.sum(np.conj(heard) * np.fft.rfft(known, axis=0), axis=1), n=_TILE_STEPS)
+    start = int(np.argmax(scores))
+    deviation = 1.4826 * float(np.median(np.abs(scores - np.median(scores)))) + 1e-9
+    return _Found(z=float(scores[start]) / deviation, tempo=tempo, pitch=pitch, start=start)
+
+
+def _hypotheses() -> list[tuple[float, float]]:
+    """Tempo and pitch: either alone, or both together as playback speed does."""
+    steps = [step for step in np.arange(-0.12, 0.1201, 0.002).tolist() if abs(step) > 1e-6]
+    tempi = [(1 + step, 1.0) for step in steps]
+    speeds = [(1 + step, 1 / (1 + step)) for step in steps]
+    pitches = [(1.0, 1 + step) for step in steps]
+    return tempi + speeds + pitches
+
+
+def _search(evidence: Grid, key: bytes, plain: _Found) -> list[_Found]:
+    """The five likeliest hypotheses, likeliest first."""
+    found = [plain, *(_correlate(evidence, key, tempo, pitch) for tempo, pitch in _hypotheses())]
+    return sorted(found, key=lambda one: -one.z)[:5]
+
+
+def _around(found: _Found) -> Iterator[_Found]:
+    """The hypothesis and its near neighbours."""
+    for stretch in (0.0, 0.001, -0.001):
+        for shift in (0, 1, -1):
+            yield _Found(
+                z=found.z,
+                tempo=found.tempo * (1 + stretch),
+                pitch=found.pitch,
+                start=(found.start + shift) % _TILE_STEPS,
+            )
+
+
+def _decode(evidence: Grid, key: bytes, found: _Found) -> str | None:
+    layout = cells(key)
+    aligned = np.roll(_folded(evidence, found.tempo, found.pitch), found.start, axis=0)
+    values = aligned.reshape(TIME_CELLS, _STEPS, BANDS).sum(axis=1).astype(np.float64)
+    values /= np.sqrt(np.mean(values**2, axis=0)) + 1e-9
+    sync = layout.bit < 0
+    products = values * layout.sign
+    bands = np.arange(BANDS)
+    kernel = np.exp(-0.5 * ((bands[:, None] - bands[None, :]) / _GAIN_REACH) ** 2)
+    counts = sync.sum(axis=0)
+    support = kernel @ counts
+    gain = (kernel @ np.where(sync, products, 0).sum(axis=0)) / support
+    uncertainty = (kernel**2 @ counts) / support**2
+    gain *= np.maximum(gain**2 - uncertainty, 0.05 * gain**2) / np.maximum(gain**2, 1e-12)
+    weight = 2 * gain / np.maximum(1 - gain**2, 0.1)
+    llr = np.bincount(layout.bit[~sync], weights=(weight * products)[~sync], minlength=payload.CODE_BITS)
+    return payload.decode(key, llr)

@@ -6,6 +6,7 @@ watermark put there is what the encoder sees. It does not sign: C2PA binds the f
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import deque
 from collections.abc import Mapping
@@ -79,6 +80,8 @@ class Mp4Writer:
         self._samples = 0
         self._waiting: deque[SoundBlock] = deque()
         self._waiting_samples = 0
+        self._written = 0
+        self._container: Any = None
         try:
             self._open(width, height, metadata or {}, crf, preset, sound_kbps)
         except BaseException as problem:
@@ -140,7 +143,6 @@ class Mp4Writer:
     ) -> None:
         import av
 
-        self._container: Any = None
         self._container = container = av.open(
             "file:" + str(self._path.absolute()),
             "w",
@@ -219,23 +221,26 @@ class Mp4Writer:
 
     def _named(self, problem: BaseException) -> BaseException:
         """A failed write as the StoreError that says so; anything else unchanged."""
-        import av
-
         number = getattr(problem, "errno", None)
-        if isinstance(problem, (OSError, av.FFmpegError)) and number and number > 0:
-            written = self._written
-            return write_failure(self._path, number, written)
-        return problem
+        # FFmpeg's own codes are far above any errno
+        if not isinstance(problem, OSError) and not (number and 0 < number < 200):
+            return problem
+        return write_failure(self._path, number, max(self._written, _size(self._path)))
 
     def _discard(self) -> None:
-        import contextlib
-
         import av
 
-        self._written = self._path.stat().st_size if self._path.exists() else 0
+        self._written = _size(self._path)
         self._path.unlink(missing_ok=True)
         if self._container is not None:
+            container, self._container = self._container, None
             with contextlib.suppress(av.FFmpegError, OSError, ValueError):
-                self._container.close()
-            self._container = None
+                container.close()
         self._path.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -127,7 +127,9 @@ def _rewrite(
         if sound_in is not None:
             sound_out = target.add_stream("aac", rate=sound_in.rate, layout=sound_in.layout.name)
             sound_out.bit_rate = 128_000
-    XX
+        options = {"crf": str(crf)} | ({"preset": preset} if codec.startswith("libx26") else {"b": "0"})
+        if codec == "libx265":
+            options["x265-params"] = "log-level=none"
         for frame in source.decode(*[s for s in (picture_in, sound_in) if s is not None]):
             if isinstance(frame, av.AudioFrame):
                 target.mux(sound_out.encode(frame))

@@ -89,22 +89,23 @@ class VideoReader:
 
         Fewer come back when the file has fewer, or when parts of it do not decode.
         """
+        if count < 1:
+            return []
         duration, rate = self.info.duration, self.info.fps
         if not duration or not rate:
-            return self._sample_all(count)
-        frames = max(1, self.info.frame_count or round(duration * float(rate)))
+            return self._sample_in_order(sum(1 for _ in self._pictures(1)), count)
+        frames = max(1, self.info.frame_count or round(duration * rate))
         if frames < count * _SEEK_WORTHWHILE:
-            step = max(1, frames // count)
-            return list(self.iter_bgr(step))[:count]
+            return self._sample_in_order(frames, count)
         times = [(index + 0.5) * duration / count for index in range(count)]
-        samples = [sample for seconds in times if (sample := self._at(seconds)) is not None]
-        unique = {picture.seconds: picture for picture in samples}
-        return [(seconds, self._bgr(unique[seconds].frame)) for seconds in sorted(unique)]
+        found = [picture for seconds in times if (picture := self._at(seconds)) is not None]
+        by_time = {picture.seconds: picture for picture in found}
+        return [(seconds, self._bgr(by_time[seconds].frame)) for seconds in sorted(by_time)]
 
-    def _sample_all(self, count: int) -> list[tuple[float, Frame]]:
-        """For files that do not tell their length: count first, then take."""
-        total = sum(1 for _ in self._pictures(1))
-        return list(self.iter_bgr(max(1, total // count)))[:count]
+    def _sample_in_order(self, frames: int, count: int) -> list[tuple[float, Frame]]:
+        wanted = {int((index + 0.5) * frames / count) for index in range(count)}
+        pictures = (picture for index, picture in enumerate(self._pictures(1)) if index in wanted)
+        return [(picture.seconds, self._bgr(picture.frame)) for picture in pictures]
 
     def _pictures(self, step: int) -> Iterator[_Picture]:
         self.damaged = 0

@@ -83,6 +83,8 @@ class Permit:
     request_digest: str
     decision: Decision
     obligations: Obligations
+    consent_digests: tuple[str, ...]
+    """Of the consents that cover the job: what the manifest may say about them."""
     ledger_index: int
     """Where the log holds the decision (event ``intent``)."""
     expires: datetime
@@ -115,6 +117,17 @@ class Permit:
             raise _void("permit.other-job", "The permit is for another job.", f"permit for {self.request_digest[:16]}…")
         if (now or system_clock()) >= self.expires:
             raise _void("permit.expired", "The permit has expired.", f"at {to_text(self.expires)}")
+
+
+    def verify_inputs(self, request: Request) -> None:
+        """``check`` and hash every input again, before the output is put in place.
+
+        Raises:
+            PolicyRefused: as ``check``, or ``media.job-digest`` naming the file that changed.
+            InputError: a file is gone.
+        """
+        self.check(request)
+        verify_inputs(request)
 
 
 def verify_inputs(request: Request) -> None:
@@ -248,7 +261,8 @@ class Gate:
             consent_ids=tuple(event["consents"][n]["id"] for n in range(len(event["consents"]))),
             at=to_text(now),
         )
-        return _permit(digest, decision, answer.obligations, entry.index, now + PERMIT_TERM)
+        digests = tuple(item["digest"] for item in event["consents"])
+        return _permit(digest, decision, digests, entry.index, now + PERMIT_TERM)
 
     def _job_facts(self, request: Request, digest: str, now: datetime) -> PolicyFacts:
         last = self._ledger.last_time()
@@ -420,25 +434,35 @@ class Gate:
         )
 
 
-def _permit(digest: str, decision: Decision, obligations: Obligations, index: int, expires: datetime) -> Permit:
+def _permit(digest: str, decision: Decision, consents: tuple[str, ...], index: int, expires: datetime) -> Permit:
+    obligations = decision.obligations
+    if obligations is None:
+        raise TypeError("an allowed decision carries its obligations")
     return Permit(
         request_digest=digest,
         decision=decision,
         obligations=obligations,
+        consent_digests=consents,
         ledger_index=index,
         expires=expires,
-        seal=_tag(digest, decision, obligations, index, expires),
+        seal=_tag(digest, decision, obligations, consents, index, expires),
     )
 
 
 def _seal(permit: Permit) -> str:
-    return _tag(permit.request_digest, permit.decision, permit.obligations, permit.ledger_index, permit.expires)
+    return _tag(
+        permit.request_digest,
+        permit.decision,
+        permit.obligations,
+        permit.consent_digests,
+        permit.ledger_index,
+        permit.expires,
+    )
 
 
-def _tag(digest: str, decision: Decision, obligations: Obligations, index: int, expires: datetime) -> str:
+def _tag(*parts: object) -> str:
     # repr of frozen dataclasses of plain values is complete and unambiguous, and never leaves this process.
-    whole = repr((digest, decision, obligations, index, expires))
-    return hmac.new(_SECRET, whole.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(_SECRET, repr(parts).encode(), hashlib.sha256).hexdigest()
 
 
 def _void(code: str, message: str, found: str) -> PolicyRefused:
@@ -468,11 +492,15 @@ def _names_a_person(request: Request) -> bool:
 
 
 def _intact(ref: MediaRef) -> bool:
-    """Whether the bytes are those described; an input without file must carry its words."""
+    """Whether the bytes are those described.
+
+    An input without file carries its words, or is a portrait that is drawn anew from the parameters behind its digest:
+    then nothing lies about that could be exchanged, and ``synthetic_proof`` tells whether the digest is of such a one.
+    """
     if ref.path is not None:
         return hmac.compare_digest(sha256_of(ref.path), ref.sha256)
     if ref.text is None:
-        return False
+        return ref.performer == "synthetic"
     return hmac.compare_digest(hashlib.sha256(ref.text.encode()).hexdigest(), ref.sha256)
 
 

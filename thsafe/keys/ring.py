@@ -111,8 +111,8 @@ class KeyRing:
     ) -> KeyRing:
         """Make a development set of keys, complete or not at all.
 
-        With ``overwrite`` the old folder is moved aside, not deleted, and its watermark keys are kept for reading: what
-        was marked before can still be recognised. The log and the gate keep their keys too: they are identities.
+        With ``overwrite`` the old folder is moved aside, not deleted. Its roots stay anchors and its watermark keys
+        stay for reading, so what was made before is still recognised. Log and gate keep theirs: they are identities.
 
         Raises:
             SigningError: ``keys.exist`` where there are keys already and ``overwrite`` is not set.
@@ -131,11 +131,13 @@ class KeyRing:
         now = clock()
         root = authority.make_root(organisation, now)
         files = _certificates(root, organisation, now, leaf_validity)
-        files |= {"root.pem": root.certificate_pem, "root.key.pem": root.key_pem}
+        files["root.key.pem"] = root.key_pem
         if old is None:
+            files["root.pem"] = root.certificate_pem
             files |= {"log.key.pem": _new_ed25519(), "gate.key.pem": _new_ed25519()}
             marks = {"keys": [secrets.token_hex(_WATERMARK_KEY_BYTES)]}
         else:
+            files["root.pem"] = root.certificate_pem + old.root_pem
             files |= {name: _read(old.folder / name) for name in ("log.key.pem", "gate.key.pem")}
             marks = {
                 "keys": [secrets.token_hex(_WATERMARK_KEY_BYTES), *(k.hex() for k in old.watermark_keys().values())]
@@ -159,7 +161,7 @@ class KeyRing:
 
     @property
     def root_pem(self) -> bytes:
-        """The root certificate: what others import to trust this installation."""
+        """The root certificate, then any it replaced: what others import to trust this installation."""
         return _read(self.folder / "root.pem")
 
     @property

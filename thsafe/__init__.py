@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from generators.embedded.engine import Portrait
     from generators.sadtalker.engine import SadTalker
     from generators.wav2lip.engine import Wav2Lip
-
     from thsafe.core.errors import Refused, ThsafeError
     from thsafe.core.types import Output, Report, Verdict
     from thsafe.verification import verify, verify_many

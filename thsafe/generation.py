@@ -93,7 +93,8 @@ class Generator(ABC):
             Refused: the gate said no; nothing was written.
             ThsafeError: any other failure; nothing was written.
         """
-        from thsafe.publishing import Destination, publish
+        from thsafe.destination import Destination
+        from thsafe.publishing import publish
 
         destination = Destination.claim(Path(output_path), force=force)
         self.require()
@@ -136,7 +137,8 @@ def media_input(role: str, path: str | os.PathLike[str], *kinds: MediaKind) -> M
         InputError: the file is missing, unreadable, damaged, too large, or none of ``kinds``.
     """
     from thsafe.core.errors import InputError
-    from thsafe.media.probe import hash_file, probe
+    from thsafe.media.digest import hash_file
+    from thsafe.media.probe import probe
 
     info = probe(Path(path))
     if kinds and info.kind not in kinds:

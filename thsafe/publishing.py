@@ -66,7 +66,8 @@ def publish(
         StoreError: disk full, log not writable; nothing is placed.
         Refused: the permit has expired or an input changed since it was given.
     """
-    from thsafe.media.probe import hash_file
+    from thsafe.gate import verify_inputs
+    from thsafe.media.digest import hash_file
     from thsafe.provenance.essence import essence_hash
     from thsafe.store.outputs import OutputRecord
 
@@ -83,7 +84,7 @@ def publish(
         signed = _sign(encoded_file, signed_file, facts, request, encoded, installation=installation)
         progress.start("reading back", None)
         found = _read_back(signed_file, marks, installation=installation)
-        permit.verify_inputs(request)
+        verify_inputs(request)
         _make_durable(signed_file)
         digest = hash_file(signed_file)
         record = OutputRecord(
@@ -236,6 +237,7 @@ def _manifest_facts(
     from thsafe.watermark import ALGORITHM as WATERMARK_ALGORITHM
 
     agent = draft.facts["software_agent"]
+    intent = installation.ledger.entry(permit.ledger_index)
     return ManifestFacts(
         label=marks.manifest_id,
         title="Disclosed talking head",
@@ -249,34 +251,31 @@ def _manifest_facts(
         fingerprint_alg=FINGERPRINT_ALGORITHM,
         log_origin=installation.ledger.origin,
         log_index=permit.ledger_index,
-        consent_digests=permit.consent_digests,
+        consent_digests=tuple(item["digest"] for item in intent.event["consents"]),
         policy_digest=permit.decision.policy_digest,
-        labels=tuple(label.text for label in marks.labels),
+        label_texts=tuple(label.text for label in marks.labels),
     )
 
 
 def _sign(
     source: Path, target: Path, facts: ManifestFacts, request: Request, encoded: _Encoded, *, installation: Installation
 ) -> Signed:
-    from thsafe.provenance.sign import Ingredient, sign
-    from thsafe.provenance.timestamp import authority_for
+    from thsafe.provenance.manifest import Ingredient
+    from thsafe.provenance.sign import sign
 
     ingredients = tuple(
         Ingredient(path=ref.path, relationship="inputTo", title=ref.role, media_type=ref.media_type)
         for ref in request.inputs
-        if ref.path is not None
     )
-    with authority_for(installation.ring) as tsa_url:
-        return sign(
-            source,
-            target,
-            facts=facts,
-            ingredients=ingredients,
-            thumbnail_jpeg=encoded.thumbnail,
-            ring=installation.ring,
-            timestamp="required",
-            tsa_url=tsa_url,
-        )
+    return sign(
+        source,
+        target,
+        facts=facts,
+        ingredients=ingredients,
+        thumbnail_jpeg=encoded.thumbnail,
+        ring=installation.ring,
+        timestamp="required",
+    )
 
 
 def _read_back(path: Path, marks: Marks, *, installation: Installation) -> dict[str, str]:

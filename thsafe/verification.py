@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from thsafe.media.probe import MediaInfo
     from thsafe.provenance.read import Credentials
     from thsafe.store.outputs import OutputRecord
-    from thsafe.watermark.reader import MarkReading
+    from thsafe.watermark.reading import MarkReading
 
 _SAMPLED_FRAMES = 48
 
@@ -88,7 +88,8 @@ def examine(
     record: bool = True,
 ) -> tuple[Examination, Report]:
     """The same, with what the checks saw: frames and manifest for whoever draws the report."""
-    from thsafe.media.probe import hash_file, probe
+    from thsafe.media.digest import hash_file
+    from thsafe.media.probe import probe
 
     telling = progress or Silent()
     source = Path(path)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from thsafe.cli.terminal import json_option, print_json
+
+if TYPE_CHECKING:
+    from thsafe.keys import KeyFacts
 
 
 @click.group()
@@ -49,10 +54,11 @@ def list_(as_json: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        click.echo("  ".join(str(value) for value in row.values() if value not in {None, ""}))
+        until = f"until {str(row['expires'])[:10]}" if row["expires"] else ""
+        click.echo(f"{row['name']:<18} {row['use']:<34} {until:<18} {str(row['fingerprint'])[:24]}")
 
 
-def _row(item: object) -> dict[str, object]:
+def _row(item: KeyFacts) -> dict[str, object]:
     import dataclasses
 
-    return {name: str(value) for name, value in dataclasses.asdict(item).items()}  # type: ignore[call-overload]
+    return dataclasses.asdict(item)

@@ -136,7 +136,8 @@ def _framed(sound: Sound, length: int) -> NDArray[np.float64]:
     margin = (length - HOP) // 2
     padded = np.zeros(frames * HOP + 2 * margin + length)
     padded[margin : margin + len(sound)] = sound
-    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, length)[: frames * HOP : HOP], np.float64)
+    windows: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(padded, length)[: frames * HOP : HOP]
+    return windows
 
 
 def _decibels(sound: Sound) -> NDArray[np.float64]:

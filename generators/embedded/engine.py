@@ -1,0 +1,242 @@
+"""The embedded engine: a portrait that speaks, with nothing to download.
+
+Text or a recording gives mouth shapes, a seed gives life, and the portrait is drawn once per frame. No network is
+involved in the picture: it is a warp of the portrait (``generators.embedded.puppet``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from thsafe.core.errors import UsageError
+from thsafe.core.types import Draft, Json, MediaKind, MediaRef, Output, Progress, Request, Task
+from thsafe.generation import EngineInfo, Generator, drawn_portrait, media_input, text_input
+
+if TYPE_CHECKING:
+    from generators.embedded.puppet import Framed
+    from generators.embedded.soundtrack import Soundtrack
+    from thsafe.gate import Permit
+
+_SOURCE_TYPES: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+_DRAWN_SIZE: Final = 1024
+
+
+class Portrait(Generator):
+    """Brings one portrait to life: a picture of somebody who consents, or a person drawn by thsafe."""
+
+    info: ClassVar[EngineInfo] = EngineInfo(
+        name="embedded",
+        title="thsafe embedded engine",
+        tasks=(Task.SAY, Task.ANIMATE),
+        licence="Apache-2.0",
+        commercial_use=True,
+        needs="",
+    )
+
+    def say(
+        self,
+        text: str,
+        *,
+        output_path: str | os.PathLike[str],
+        image: str | os.PathLike[str] | None = None,
+        person: str | None = None,
+        voice: str = "en-us",
+        rate: int = 165,
+        pitch: int = 50,
+        short_side: int = 512,
+        fps: int = 25,
+        seed: int = 0,
+        force: bool = False,
+    ) -> Output:
+        """Let the portrait speak a text with a synthetic voice.
+
+        Args:
+            text: the words, in the voice's language.
+            output_path: where the finished MP4 goes.
+            image: a portrait file; or
+            person: the name of a drawn person (``thsafe cast list``).
+            voice: an espeak-ng voice, such as ``en-us``, ``de``, ``cmn``, ``en-us+f3``.
+            rate: words per minute, 80 to 450.
+            pitch: 0 to 99.
+            short_side: pixels of the picture's shorter side.
+            fps: frames per second.
+            seed: the same seed gives the same blinks and head motion.
+            force: replace an existing output.
+
+        Raises:
+            UsageError: the call contradicts itself.
+            InputError: the portrait or the text cannot be used.
+            MissingError: ``speech.espeak``: the optional voice is not installed.
+            Refused: consent or policy forbids it; nothing was written.
+        """
+        params = _params(person=person, voice=voice, rate=rate, pitch=pitch, short_side=short_side, fps=fps, seed=seed)
+        inputs = (_portrait_input(image, person), text_input(text))
+        return self.run(Task.SAY, inputs, params, output_path, force=force)
+
+    def animate(
+        self,
+        *,
+        audio: str | os.PathLike[str],
+        output_path: str | os.PathLike[str],
+        image: str | os.PathLike[str] | None = None,
+        person: str | None = None,
+        short_side: int = 512,
+        fps: int = 25,
+        seed: int = 0,
+        force: bool = False,
+    ) -> Output:
+        """Let the portrait speak a recording, whose sound the output keeps. Arguments and errors as :meth:`say`."""
+        params = _params(person=person, short_side=short_side, fps=fps, seed=seed)
+        inputs = (_portrait_input(image, person), media_input("voice", audio, MediaKind.AUDIO))
+        return self.run(Task.ANIMATE, inputs, params, output_path, force=force)
+
+    def render(self, request: Request, permit: Permit, progress: Progress) -> Draft:
+        """Frames and sound of a permitted request."""
+        del permit  # its obligations are the publishing loop's; that one exists is all that is asked here
+        if request.task is Task.SAY:
+            return render_say(request, progress)
+        if request.task is Task.ANIMATE:
+            return render_animate(request, progress)
+        raise UsageError(
+            f"The embedded engine does not know the task {str(request.task)!r}.",
+            code="engine.task",
+            rule="tasks: " + ", ".join(self.info.tasks),
+            next_step="choose say or animate",
+        )
+
+
+def render_say(request: Request, progress: Progress) -> Draft:
+    """A portrait that speaks the request's text.
+
+    Inputs: ``portrait`` and ``text``. Parameters: ``voice``, ``rate``, ``pitch``, and those of :func:`render_animate`.
+    """
+    from generators.embedded.soundtrack import Manner, Spoken
+
+    params = request.params
+    manner = Manner(
+        voice=str(params.get("voice", "en-us")),
+        rate=_whole(params, "rate", 165),
+        pitch=_whole(params, "pitch", 50),
+    )
+    text = request.input("text").text or ""
+    framed = _framed(request)
+    return _draft(request, framed, Spoken(text, manner, progress), {"voice": f"espeak-ng {manner.voice}"})
+
+
+def render_animate(request: Request, progress: Progress) -> Draft:
+    """A portrait that speaks the request's recording.
+
+    Inputs: ``portrait`` and ``voice``. Parameters: ``person`` for a drawn portrait, ``short_side`` (pixels), ``fps``,
+    ``seed``.
+    """
+    from generators.embedded.soundtrack import Recorded
+
+    path = request.input("voice").path
+    if path is None:
+        raise UsageError("The voice must be a file.", code="engine.voice", next_step="give --audio FILE")
+    framed = _framed(request)
+    progress.start("listening", None)
+    return _draft(request, framed, Recorded(path), {"voice": "recorded"})
+
+
+def _draft(request: Request, framed: Framed, track: Soundtrack, facts: Mapping[str, Json]) -> Draft:
+    from generators.embedded.performance import Performance
+    from generators.embedded.puppet import Puppet
+    from generators.embedded.soundtrack import RATE, fitted_sound, frame_count
+    from thsafe import __version__
+
+    seed = _whole(request.params, "seed", 0)
+    fps = _fps(request.params)
+    frames = frame_count(track, fps)
+    performance = Performance(track.posteriors(), track.survey.level, fps=fps, frames=frames, seed=seed)
+    puppet = Puppet(framed.picture, framed.landmarks)
+    height, width = framed.picture.shape[:2]
+    drawn = request.input("portrait").performer == "synthetic"
+    return Draft(
+        width=width,
+        height=height,
+        fps=fps,
+        frames=(puppet.render(pose) for pose in performance),
+        sound=fitted_sound(track, fps),
+        sample_rate=RATE,
+        channels=track.channels,
+        frame_count=frames,
+        face_box=puppet.face_box,
+        captions=track.captions,
+        facts={
+            "digital_source_type": _SOURCE_TYPES + ("digitalCreation" if drawn else "trainedAlgorithmicMedia"),
+            "software_agent": {"name": "thsafe embedded engine", "version": __version__},
+            "seed": seed,
+            **facts,
+        },
+    )
+
+
+def _framed(request: Request) -> Framed:
+    """The portrait, cropped and scaled; a drawn one brings its landmarks, so no face has to be found."""
+    from generators.embedded.puppet import frame_portrait, load_portrait
+
+    portrait = request.input("portrait")
+    short_side = _whole(request.params, "short_side", 512)
+    if not 128 <= short_side <= 2160:
+        raise UsageError(
+            "The picture's shorter side must lie between 128 and 2160 pixels.",
+            code="engine.size",
+            found=str(short_side),
+            next_step="choose --size 512",
+        )
+    if portrait.performer == "synthetic":
+        from generators.embedded.cast import CAST, draw
+
+        name = str(request.params.get("person", ""))
+        if name not in CAST:
+            raise UsageError(
+                f"There is no drawn person called {name!r}.",
+                code="person.unknown",
+                found=name,
+                next_step="choose one of: " + ", ".join(CAST),
+            )
+        drawn = draw(CAST[name], size=max(_DRAWN_SIZE, short_side))
+        return frame_portrait(drawn.picture, drawn.landmarks, short_side=short_side)
+    if portrait.path is None:
+        raise UsageError("The portrait must be a file.", code="engine.portrait", next_step="give --image FILE")
+    return load_portrait(portrait.path, short_side=short_side)
+
+
+def _portrait_input(image: str | os.PathLike[str] | None, person: str | None) -> MediaRef:
+    if image is not None and person is None:
+        return media_input("portrait", image, MediaKind.IMAGE)
+    if person is not None and image is None:
+        return drawn_portrait(person)
+    raise UsageError(
+        "Exactly one portrait is needed.",
+        code="usage.portrait",
+        found="both image and person" if image is not None else "neither image nor person",
+        next_step="give image=… for a picture, or person=… for a drawn person (thsafe cast list)",
+    )
+
+
+def _params(*, person: str | None, **others: Json) -> dict[str, Json]:
+    return others if person is None else {"person": person, **others}
+
+
+def _whole(params: Mapping[str, Json], name: str, default: int) -> int:
+    value = params.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UsageError(
+            f"{name} must be a whole number.", code="engine.parameter", found=repr(value), next_step=f"{name}={default}"
+        )
+    return value
+
+
+def _fps(params: Mapping[str, Json]) -> Fraction:
+    value = params.get("fps", 25)
+    try:
+        return Fraction(str(value))  # 25, 29.97 or "30000/1001"
+    except (ValueError, ZeroDivisionError) as problem:
+        raise UsageError(
+            "fps must be a number of frames per second.", code="engine.fps", found=repr(value), next_step="fps=25"
+        ) from problem

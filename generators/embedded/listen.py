@@ -166,7 +166,7 @@ def _gated(table: NDArray[np.float64], sound: Sound, surveyed: Survey) -> NDArra
     """Silence is silence: what lies 26 to 34 dB under the loud parts fades to a closed mouth."""
     quiet = max(surveyed.loud_db - 34.0, FLOOR_DB)
     openness = np.clip((_decibels(sound) - quiet) / 8.0, 0.0, 1.0)[:, None]
-    gated = table * openness
+    gated: NDArray[np.float64] = table * openness
     gated[:, [Viseme.SIL]] += 1 - openness
     return gated
 

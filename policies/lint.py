@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import yaml
+
 from policies.bundle import BASELINE, BASELINE_DIGESTS, PACKAGE_FOLDER, PERMIT_FILE, Note, joined, notes_of
 from policies.rules import parse_rules
 
@@ -36,7 +38,7 @@ def lint(files: Mapping[str, str]) -> list[Finding]:
     ]
     try:
         rules = {rule.id for rule in parse_rules(files["rules.yaml"])}
-    except (ValueError, TypeError) as problem:
+    except (ValueError, yaml.YAMLError) as problem:
         return [*findings, Finding(code="policy.rule", text=str(problem))]
     seen: set[str] = set()
     for note in notes:

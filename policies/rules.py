@@ -65,7 +65,7 @@ def parse_rules(text: str) -> tuple[Rule, ...]:
     """Read the table; raises ValueError that names the row for anything a row may not hold."""
     rows = yaml.safe_load(text)
     if not isinstance(rows, list):
-        raise TypeError("rules.yaml is not a list of rules")
+        raise ValueError("rules.yaml is not a list of rules")  # noqa: TRY004  one kind of error for one bad file
     rules = tuple(_rule(row) for row in rows)
     seen: set[str] = set()
     for rule in rules:
@@ -77,16 +77,15 @@ def parse_rules(text: str) -> tuple[Rule, ...]:
 
 def _rule(row: object) -> Rule:
     if not isinstance(row, dict) or not isinstance(row.get("id"), str):
-        raise ValueError(f"a rule without id: {str(row)[:120]}")
-    name = row["id"]
+        raise ValueError(f"a rule without id: {str(row)[:120]}")  # noqa: TRY004  as above
+    label = row.get("label")
     try:
-        fields = dict(row)
-        label = fields.pop("label", None)
-        rule = Rule(label=LabelSpec(**label) if label is not None else None, **fields)
+        rule = Rule(**{**row, "label": None if label is None else LabelSpec(**label)})
     except TypeError as problem:
-        raise ValueError(f"rule {name}: {problem}") from problem
+        raise ValueError(f"rule {row['id']}: {problem}") from problem
     if rule.status not in STATES:
-        raise ValueError(f"rule {name}: status {rule.status!r} is none of {', '.join(sorted(STATES))}")
-    if not isinstance(rule.accessed, date) or not set(rule.media) <= set("IAV"):
-        raise ValueError(f"rule {name}: accessed must be a date and media made of the letters I, A, V")
+        raise ValueError(f"rule {rule.id}: status {rule.status!r} is none of {', '.join(sorted(STATES))}")
+    dates = (rule.accessed, *(day for day in (rule.since, rule.until) if day is not None))
+    if not all(type(day) is date for day in dates) or not set(rule.media) <= set("IAV"):
+        raise ValueError(f"rule {rule.id}: dates are dates, and media is made of the letters I, A, V")
     return rule

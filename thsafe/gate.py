@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from policies.engine import (
     ConsentFacts,
@@ -24,19 +23,23 @@ from policies.engine import (
     decide,
 )
 from thsafe.consent.collectors import trusted_collectors
-from thsafe.consent.files import read_object, sha256_of
+from thsafe.consent.files import sha256_of
+from thsafe.consent.find import Candidate, named, nearby
 from thsafe.consent.grant import GateKeys
 from thsafe.consent.match import FaceMatcher, MediaMatch, match_media
-from thsafe.consent.present import is_presentation, present, presented_record
+from thsafe.consent.present import present
 from thsafe.consent.record import ConsentRecord
-from thsafe.consent.revoke import marked_bits
+from thsafe.consent.refusal import Finding, name_of, refusal
+from thsafe.consent.revoke import marked_bits, withdraw, withdrawn
 from thsafe.consent.store import ConsentStore
 from thsafe.consent.verify import consent_facts
-from thsafe.core.canonical import canonical_digest
 from thsafe.core.clock import Clock, system_clock, to_text
-from thsafe.core.errors import ConsentRefused, PolicyRefused, Refused
+from thsafe.core.errors import ConsentRefused, PolicyRefused
 from thsafe.core.types import Decision, Json, MediaKind, MediaRef, Obligations, Request
 from thsafe.home import Home
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 PERMIT_TERM: Final = timedelta(hours=12)
 """A render that takes longer asks again: consent may have been withdrawn meanwhile."""
@@ -47,7 +50,6 @@ _SKEW: Final = timedelta(seconds=2)
 _UNSHOWN: Final = frozenset({"driver", "voice", "text"})
 """Roles that do not put anybody's picture into the output; every other picture or film does."""
 
-_CONSENT_RULES: Final = ("consent.", "status.")
 _SECRET: Final = secrets.token_bytes(32)
 
 
@@ -118,7 +120,6 @@ class Permit:
         if (now or system_clock()) >= self.expires:
             raise _void("permit.expired", "The permit has expired.", f"at {to_text(self.expires)}")
 
-
     def verify_inputs(self, request: Request) -> None:
         """``check`` and hash every input again, before the output is put in place.
 
@@ -137,7 +138,7 @@ def verify_inputs(request: Request) -> None:
         PolicyRefused: ``media.job-digest`` naming the file that changed.
         InputError: a file is gone.
     """
-    changed = [_name(ref) for ref in request.inputs if not _intact(ref)]
+    changed = [name_of(ref) for ref in request.inputs if not _intact(ref)]
     if changed:
         raise PolicyRefused(
             "An input changed after the gate approved it.",
@@ -147,25 +148,6 @@ def verify_inputs(request: Request) -> None:
             next_step="start the job again; do not change inputs while it runs",
             log="nothing was written",
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    """One consent that might cover an input, and where it was found."""
-
-    record: ConsentRecord
-    presentation: Mapping[str, Json] | None
-    origin: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Finding:
-    """One input that shows somebody, and the best consent for it."""
-
-    ref: MediaRef
-    depiction: Depiction
-    candidate: _Candidate | None
-    match: MediaMatch | None
 
 
 class Gate:
@@ -203,6 +185,7 @@ class Gate:
         self._store = ConsentStore(home)
         self._ledger = ledger
         self._keys = keys
+        self._did = keys.gate_did
         self._bundle = bundle or PolicyBundle.load()
         self._clock = clock
         self._synthetic_proof = synthetic_proof
@@ -212,7 +195,7 @@ class Gate:
     @property
     def did(self) -> str:
         """The gate's DID: the domain of presentations made for it."""
-        return self._keys.gate_did
+        return self._did
 
     def ask(self, request: Request, consents: Sequence[Path | ConsentRecord] = ()) -> Permit:
         """Decide one job.
@@ -232,11 +215,11 @@ class Gate:
         """
         now = self._clock()
         digest = request.digest()
-        self._store.statuses.renew(self._keys.gate_key(), marked_bits(self._store, self.did), now=now)
+        self._renew_statuses(now)
         facts = self._job_facts(request, digest, now)
-        named = self._named(consents)
-        findings = [self._find(ref, request, facts, named) for ref in request.inputs if _shows_somebody(ref)]
-        facts = _with_depictions(facts, [finding.depiction for finding in findings])
+        offered = named(consents)
+        findings = [self._find(ref, request, facts, offered) for ref in request.inputs if _shows_somebody(ref)]
+        facts = replace(facts, depictions=tuple(finding.depiction for finding in findings))
         answer = decide(self._bundle, facts)
         event = self._event(request, digest, facts, answer, findings)
         if not answer.allowed:
@@ -249,7 +232,9 @@ class Gate:
         # The job's own digest is good for one permit: a replayed request, with whatever presentation, is refused.
         uses[f"job:{digest}"] = 1
         try:
-            entry = self._ledger.append({**event, "type": "intent"}, uses=uses)
+            entry = self._ledger.append(
+                {**event, "type": "intent", "duties": list(answer.obligations.rule_ids)}, uses=uses
+            )
         except ConsentRefused as problem:
             self._refuse(event, (self._exhausted(digest, findings, problem),), findings)
         decision = Decision(
@@ -263,6 +248,41 @@ class Gate:
         )
         digests = tuple(item["digest"] for item in event["consents"])
         return _permit(digest, decision, digests, entry.index, now + PERMIT_TERM)
+
+    def withdraw(
+        self, record: ConsentRecord, key: Ed25519PrivateKey, *, purpose: str = "revocation", lift: bool = False
+    ) -> LogEntry:
+        """Revoke or suspend a consent, or lift a suspension, in effect from the next question on.
+
+        Args:
+            record: the consent.
+            key: of the person, guardian, estate or collector.
+            purpose: ``revocation`` or ``suspension``.
+            lift: end a suspension.
+
+        Raises:
+            ConsentRefused: ``consent.not-yours`` or ``consent.final``.
+        """
+        statement = withdraw(self._store, record, key, now=self._clock(), purpose=purpose, lift=lift)
+        entry = self._log_withdrawal(record, statement["purpose"], lift=lift)
+        self._renew_statuses(self._clock())
+        return entry
+
+    def _log_withdrawal(self, record: ConsentRecord, purpose: str, *, lift: bool) -> LogEntry:
+        final = {_revoked(record): None} if purpose == "revocation" else None
+        kind = "consent.revoked" if final else "consent.resumed" if lift else "consent.suspended"
+        return self._ledger.append({"type": kind, "consent": record.id, "consent_digest": record.digest}, uses=final)
+
+    def _renew_statuses(self, now: datetime) -> None:
+        """Sign this installation's own status lists anew where needed.
+
+        A revocation is written to the log when it is first seen: from then on neither an old list nor a deleted
+        statement brings the consent back.
+        """
+        for item in withdrawn(self._store, self.did):
+            if item.purpose == "revocation" and not self._ledger.uses(_revoked(item.record)):
+                self._log_withdrawal(item.record, item.purpose, lift=False)
+        self._store.statuses.renew(self._keys.gate_key(), marked_bits(self._store, self.did), now=now)
 
     def _job_facts(self, request: Request, digest: str, now: datetime) -> PolicyFacts:
         last = self._ledger.last_time()
@@ -282,33 +302,20 @@ class Gate:
             declared=Declaration.from_params(request.params),
         )
 
-    def _named(self, consents: Sequence[Path | ConsentRecord]) -> list[_Candidate]:
-        """Consents that the caller or the environment names; a file named so must be readable."""
-        found = []
-        for item in consents:
-            if isinstance(item, ConsentRecord):
-                found.append(_Candidate(record=item, presentation=None, origin=item.id))
-            else:
-                found.append(_read(item))
-        for text in os.environ.get("THSAFE_CONSENT", "").split(os.pathsep):
-            if text:
-                found.append(_read(Path(text)))
-        return found
-
-    def _find(self, ref: MediaRef, request: Request, facts: PolicyFacts, named: Sequence[_Candidate]) -> _Finding:
+    def _find(self, ref: MediaRef, request: Request, facts: PolicyFacts, offered: Sequence[Candidate]) -> Finding:
         """The consent that serves an input best: the first that policy allows, else the one with fewest faults."""
         bare = Depiction(
-            media=_name(ref),
+            media=name_of(ref),
             performer=ref.performer,
             synthetic_proof=(
                 ref.performer == "synthetic" and self._synthetic_proof is not None and self._synthetic_proof(ref)
             ),
         )
-        best = _Finding(ref=ref, depiction=bare, candidate=None, match=None)
+        best = Finding(ref=ref, depiction=bare, candidate=None, match=None)
         if ref.performer != "person":
             return best
         fewest: int | None = None
-        for candidate in [*named, *self._nearby(ref)]:
+        for candidate in [*offered, *nearby(ref, self._store)]:
             match = match_media(ref, candidate.record, self._face_matcher)
             depiction = Depiction(
                 media=bare.media,
@@ -319,24 +326,12 @@ class Gate:
             faults = 0 if allowed else len(failed)
             if fewest is None or faults < fewest:
                 fewest = faults
-                best = _Finding(ref=ref, depiction=depiction, candidate=candidate, match=match)
+                best = Finding(ref=ref, depiction=depiction, candidate=candidate, match=match)
             if allowed:
                 break
         return best
 
-    def _nearby(self, ref: MediaRef) -> list[_Candidate]:
-        found = []
-        if ref.path is not None:
-            beside = ref.path.with_name(f"{ref.path.stem}.consent.json")
-            if beside.is_file():
-                found.append(_read(beside))
-        found += [
-            _Candidate(record=record, presentation=None, origin=f"{record.id} in the consent store")
-            for record in self._store.find_for(ref.sha256)
-        ]
-        return found
-
-    def _evidence(self, candidate: _Candidate, request: Request, facts: PolicyFacts, match: MediaMatch) -> ConsentFacts:
+    def _evidence(self, candidate: Candidate, request: Request, facts: PolicyFacts, match: MediaMatch) -> ConsentFacts:
         presentation = candidate.presentation
         if presentation is None:
             # The licensee of this installation is its gate key; a record for anyone else must come presented.
@@ -352,6 +347,7 @@ class Gate:
             collectors=trusted_collectors(self._home),
             media_match=match.matches,
             uses=self._ledger.uses(candidate.record.id),
+            revoked=self._ledger.uses(_revoked(candidate.record)) > 0,
             statuses=self._store.statuses,
             now=facts.now,
         )
@@ -362,7 +358,7 @@ class Gate:
         digest: str,
         facts: PolicyFacts,
         answer: PolicyAnswer,
-        findings: Sequence[_Finding],
+        findings: Sequence[Finding],
     ) -> dict[str, Json]:
         """What the log keeps of a question: digests, ids and the words of closed vocabularies."""
         return {
@@ -394,11 +390,10 @@ class Gate:
                 if finding.candidate is not None
             ],
             "rules": list(answer.rule_ids),
-            "duties": list(answer.obligations.rule_ids),
             "policy": self._bundle.digest,
         }
 
-    def _exhausted(self, digest: str, findings: Sequence[_Finding], problem: ConsentRefused) -> Reason:
+    def _exhausted(self, digest: str, findings: Sequence[Finding], problem: ConsentRefused) -> Reason:
         """Tell a replayed job from a consent that a parallel job has just used up."""
         if self._ledger.uses(f"job:{digest}"):
             return Reason(
@@ -417,21 +412,10 @@ class Gate:
             rule=note.rule,
         )
 
-    def _refuse(self, event: Mapping[str, Json], reasons: Sequence[Reason], findings: Sequence[_Finding]) -> NoReturn:
+    def _refuse(self, event: Mapping[str, Json], reasons: Sequence[Reason], findings: Sequence[Finding]) -> NoReturn:
         """Log the refusal and raise it with every reason."""
-        ordered = sorted(reasons, key=_rank)
-        entry = self._ledger.append({**event, "type": "refusal", "rules": [reason.id for reason in ordered]})
-        first = ordered[0]
-        kind: type[Refused] = ConsentRefused if first.id.startswith(_CONSENT_RULES) else PolicyRefused
-        steps = dict.fromkeys(reason.next_step for reason in ordered)
-        raise kind(
-            first.words,
-            code=first.id,
-            found="\n".join(_describe(finding) for finding in findings),
-            rule="\n".join(_cite(reason, alone=len(ordered) == 1) for reason in ordered),
-            next_step="\n".join(steps),
-            log=f"event {entry.index}; nothing was written",
-        )
+        entry = self._ledger.append({**event, "type": "refusal", "rules": [reason.id for reason in reasons]})
+        raise refusal(reasons, findings, log=f"event {entry.index}; nothing was written")
 
 
 def _permit(digest: str, decision: Decision, consents: tuple[str, ...], index: int, expires: datetime) -> Permit:
@@ -465,6 +449,11 @@ def _tag(*parts: object) -> str:
     return hmac.new(_SECRET, repr(parts).encode(), hashlib.sha256).hexdigest()
 
 
+def _revoked(record: ConsentRecord) -> str:
+    """The name under which the log counts revocations of a record."""
+    return f"revoked:{record.id}"
+
+
 def _void(code: str, message: str, found: str) -> PolicyRefused:
     return PolicyRefused(
         message,
@@ -474,12 +463,6 @@ def _void(code: str, message: str, found: str) -> PolicyRefused:
         next_step="ask the gate again",
         log="nothing was written",
     )
-
-
-def _with_depictions(facts: PolicyFacts, depictions: Sequence[Depiction]) -> PolicyFacts:
-    from dataclasses import replace
-
-    return replace(facts, depictions=tuple(depictions))
 
 
 def _shows_somebody(ref: MediaRef) -> bool:
@@ -502,35 +485,3 @@ def _intact(ref: MediaRef) -> bool:
     if ref.text is None:
         return ref.performer == "synthetic"
     return hmac.compare_digest(hashlib.sha256(ref.text.encode()).hexdigest(), ref.sha256)
-
-
-def _read(path: Path) -> _Candidate:
-    document = read_object(path, "consent")
-    if is_presentation(document):
-        return _Candidate(record=presented_record(document), presentation=document, origin=path.name)
-    return _Candidate(record=ConsentRecord.parse(document), presentation=None, origin=path.name)
-
-
-def _name(ref: MediaRef) -> str:
-    return ref.path.name if ref.path is not None else f"the {ref.role}"
-
-
-def _describe(finding: _Finding) -> str:
-    if finding.ref.performer != "person":
-        return f"{finding.depiction.media}: declared {finding.ref.performer}"
-    if finding.candidate is None:
-        stem = finding.ref.path.stem if finding.ref.path is not None else finding.ref.role
-        return f"no {stem}.consent.json beside {finding.depiction.media}, none in THSAFE_CONSENT or the consent store"
-    return f"{finding.candidate.origin}: {finding.candidate.record.summary()}"
-
-
-def _cite(reason: Reason, *, alone: bool) -> str:
-    where = f"policies/{reason.file} @id {reason.id}" if reason.file else f"@id {reason.id}"
-    return where if alone else f"{where}: {reason.words}"
-
-
-def _rank(reason: Reason) -> int:
-    """Closed uses first, then consent, then what a better word in the call would mend."""
-    if reason.id in {"use.purpose", "use.territory"}:
-        return 2
-    return 1 if reason.id.startswith(_CONSENT_RULES) else 0

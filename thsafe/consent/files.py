@@ -69,22 +69,26 @@ def read_object(path: Path, what: str) -> dict[str, Json]:
 
 def parse_object(data: bytes, what: str, name: str) -> dict[str, Json]:
     """Parse one JSON object; two names alike could show a person one thing and a program another."""
-
-    def unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise ValueError("a name stands twice in one object")
-        return found
-
     try:
-        if len(data) > MAX_BYTES:
-            raise ValueError(f"more than {MAX_BYTES} bytes")
-        value = json.loads(data, object_pairs_hook=unique, parse_constant=_no_constant)
-        if not isinstance(value, dict):
-            raise TypeError("not a JSON object")
-    except (ValueError, TypeError, RecursionError) as problem:
+        return _decode(data)
+    except (ValueError, RecursionError) as problem:
         raise malformed(what, f"{name}: {problem}") from problem
+
+
+def _decode(data: bytes) -> dict[str, Json]:
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES} bytes")
+    value = json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004  the file is wrong, not the call
     return value
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
 
 
 def malformed(what: str, found: str) -> InputError:

@@ -1,10 +1,10 @@
-"""Giving consent: a person for their own picture in one step, or through a request, a signature and a countersignature."""
+"""Giving consent in one step: a person at this machine for their own picture."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 

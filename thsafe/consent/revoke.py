@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from thsafe.consent import proof
@@ -12,7 +14,7 @@ from thsafe.consent.record import ConsentRecord
 from thsafe.consent.status import PURPOSES
 from thsafe.consent.store import ConsentStore
 from thsafe.core.clock import to_text
-from thsafe.core.errors import ConsentRefused, InputError
+from thsafe.core.errors import ConsentRefused, InputError, ThsafeError
 from thsafe.core.types import Json
 from thsafe.keys.did import did_from_public_key
 
@@ -88,25 +90,44 @@ def accept(store: ConsentStore, record: ConsentRecord, statement: Mapping[str, J
     write_json(store.withdrawals / name, dict(statement))
 
 
-def marked_bits(store: ConsentStore, keeper: str) -> dict[str, set[int]]:
-    """For each purpose, the bits that the valid withdrawals on this machine ask a keeper to set."""
-    marked: dict[str, set[int]] = {purpose: set() for purpose in PURPOSES}
-    if not store.withdrawals.is_dir():
-        return marked
-    for record in store.list():
-        if record.collector != keeper:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """One consent that a statement on this machine withdraws or suspends."""
+
+    record: ConsentRecord
+    purpose: str
+    index: int
+
+
+def withdrawn(store: ConsentStore, keeper: str) -> tuple[Withdrawn, ...]:
+    """What the statements on this machine say of the consents whose list this keeper keeps."""
+    found = []
+    for path in sorted(store.withdrawals.glob("*.json")):
+        name, _, purpose = path.stem.partition(".")
+        try:
+            record = store.get(f"urn:uuid:{name}")
+        except ThsafeError:
             continue
-        for entry in record.status:
-            path = store.withdrawals / f"{record.id.removeprefix('urn:uuid:')}.{entry.purpose}.json"
-            if path.is_file() and _stands(path_statement(store, path.name), record):
-                marked[entry.purpose].add(entry.index)
+        if record.collector == keeper and _stands(_statement(path), record):
+            found += [
+                Withdrawn(record=record, purpose=purpose, index=entry.index)
+                for entry in record.status
+                if entry.purpose == purpose
+            ]
+    return tuple(found)
+
+
+def marked_bits(store: ConsentStore, keeper: str) -> dict[str, set[int]]:
+    """For each purpose, the bits that the keeper must set in its lists."""
+    marked: dict[str, set[int]] = {purpose: set() for purpose in PURPOSES}
+    for item in withdrawn(store, keeper):
+        marked[item.purpose].add(item.index)
     return marked
 
 
-def path_statement(store: ConsentStore, name: str) -> Mapping[str, Json]:
-    """A kept withdrawal; empty where the file is damaged."""
+def _statement(path: Path) -> Mapping[str, Json]:
     try:
-        return read_object(store.withdrawals / name, "withdrawal")
+        return read_object(path, "withdrawal")
     except InputError:
         return {}
 

@@ -75,14 +75,19 @@ def new_entries(keeper: str, taken: Collection[int] = ()) -> tuple[StatusEntry, 
     return tuple(StatusEntry(purpose=name, index=index, list_id=list_id(keeper, name)) for name in PURPOSES)
 
 
-def make_list(key: Ed25519PrivateKey, purpose: str, marked: Collection[int], *, now: datetime) -> dict[str, Json]:
-    """A signed list with these bits set, valid from now for ``VALIDITY``."""
-    keeper = did_from_public_key(key.public_key())
+def bits_of(marked: Collection[int]) -> bytes:
+    """A list of ``BITS`` bits with these set, the left-most first."""
     bits = bytearray(BITS // 8)
     for index in marked:
         bits[index // 8] |= 1 << (7 - index % 8)
+    return bytes(bits)
+
+
+def make_list(key: Ed25519PrivateKey, purpose: str, bits: bytes, *, now: datetime) -> dict[str, Json]:
+    """A signed list of these bits, valid from now for ``VALIDITY``."""
+    keeper = did_from_public_key(key.public_key())
     name = list_id(keeper, purpose)
-    packed = base64.urlsafe_b64encode(gzip.compress(bytes(bits), mtime=0)).rstrip(b"=").decode()
+    packed = base64.urlsafe_b64encode(gzip.compress(bits, mtime=0)).rstrip(b"=").decode()
     # Whole seconds, as they are written; the start is rounded down so that the list is valid at once.
     start = now.astimezone(UTC).replace(microsecond=0)
     document: dict[str, Json] = {
@@ -109,23 +114,27 @@ def parse_list(document: Mapping[str, Json]) -> StatusList:
         InputError: ``consent.malformed``.
     """
     try:
-        if document["type"] != ["VerifiableCredential", "BitstringStatusListCredential"]:
-            raise ValueError("not a BitstringStatusListCredential")
-        body = document["credentialSubject"]
-        keeper, purpose, name = document["issuer"], body["statusPurpose"], document["id"]
-        if purpose not in PURPOSES or name != list_id(keeper, purpose):
-            raise ValueError("the list's name does not follow from its keeper and purpose")
-        return StatusList(
-            id=name,
-            keeper=keeper,
-            purpose=purpose,
-            valid_from=from_text(document["validFrom"]),
-            valid_until=from_text(document["validUntil"]),
-            bits=_unpack(body["encodedList"]),
-            document=document,
-        )
+        return _parse(document)
     except (KeyError, TypeError, ValueError, AttributeError, zlib.error, OSError, EOFError) as problem:
         raise malformed(_WHAT, f"{type(problem).__name__}: {problem}") from problem
+
+
+def _parse(document: Mapping[str, Json]) -> StatusList:
+    if document["type"] != ["VerifiableCredential", "BitstringStatusListCredential"]:
+        raise ValueError("not a BitstringStatusListCredential")
+    body = document["credentialSubject"]
+    keeper, purpose, name = document["issuer"], body["statusPurpose"], document["id"]
+    if purpose not in PURPOSES or name != list_id(keeper, purpose):
+        raise ValueError("the list's name does not follow from its keeper and purpose")
+    return StatusList(
+        id=name,
+        keeper=keeper,
+        purpose=purpose,
+        valid_from=from_text(document["validFrom"]),
+        valid_until=from_text(document["validUntil"]),
+        bits=_unpack(body["encodedList"]),
+        document=document,
+    )
 
 
 def _unpack(text: str) -> bytes:
@@ -196,12 +205,11 @@ class StatusFolder:
         """
         keeper = did_from_public_key(key.public_key())
         for purpose in PURPOSES:
-            wanted = set(marked.get(purpose, ()))
+            bits = bits_of(marked.get(purpose, ()))
             have = self.read(list_id(keeper, purpose))
-            if have is not None and have.signed_by_keeper():
-                listed = {index for index in range(len(have.bits) * 8) if have.is_set(index)}
+            if have is not None and have.signed_by_keeper() and len(have.bits) == len(bits):
                 if purpose == "revocation":
-                    wanted |= listed
-                if wanted == listed and have.fresh(now) and have.fresh(now + _RENEW_BEFORE):
+                    bits = bytes(old | new for old, new in zip(have.bits, bits, strict=True))
+                if bits == have.bits and have.fresh(now) and have.fresh(now + _RENEW_BEFORE):
                     continue
-            write_json(self.path(list_id(keeper, purpose)), make_list(key, purpose, wanted, now=now))
+            write_json(self.path(list_id(keeper, purpose)), make_list(key, purpose, bits, now=now))

@@ -23,6 +23,7 @@ def consent_facts(
     collectors: Collection[str],
     media_match: bool,
     uses: int,
+    revoked: bool,
     statuses: StatusFolder,
     now: datetime,
 ) -> ConsentFacts:
@@ -37,6 +38,7 @@ def consent_facts(
         collectors: DIDs of collectors whose countersignature counts; the gate's own counts for itself.
         media_match: whether the input is one the record names, or shows the same face.
         uses: how often the record has been used.
+        revoked: whether the log knows of a revocation, whatever the lists say.
         statuses: the status lists on this machine.
         now: the time of the job.
     """
@@ -74,16 +76,16 @@ def consent_facts(
         court_reference=bool(terms.court_reference),
         deceased=terms.deceased,
         estate_proof=terms.estate is not None and terms.estate in signers and terms.estate != record.subject,
-        status=status_facts(record, statuses, now),
+        status=status_facts(record, statuses, now, revoked=revoked),
     )
 
 
-def status_facts(record: ConsentRecord, statuses: StatusFolder, now: datetime) -> StatusFacts:
+def status_facts(record: ConsentRecord, statuses: StatusFolder, now: datetime, *, revoked: bool = False) -> StatusFacts:
     """What the collector's lists say of a record; every part of the answer must come from a list of the collector."""
     lists = {entry.purpose: statuses.read(entry.list_id) for entry in record.status}
     found = {purpose: item for purpose, item in lists.items() if item is not None}
     if len(found) < len(lists):
-        return StatusFacts()
+        return StatusFacts(revoked=revoked)
     marked = {entry.purpose for entry in record.status if found[entry.purpose].is_set(entry.index)}
     return StatusFacts(
         available=True,
@@ -92,6 +94,6 @@ def status_facts(record: ConsentRecord, statuses: StatusFolder, now: datetime) -
             for purpose, item in found.items()
         ),
         fresh=all(item.fresh(now) for item in found.values()),
-        revoked="revocation" in marked,
+        revoked=revoked or "revocation" in marked,
         suspended="suspension" in marked,
     )

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from thsafe.watermark import payload, polar
+from thsafe.watermark.carriers import SIDE
 from thsafe.watermark.reading import Geometry, MarkReading
-from thsafe.watermark.residual import Residual, accumulate, planes_of
+from thsafe.watermark.residual import Residual, accumulate, planes_of, refine
+from thsafe.watermark.search import TESTS, Pose, nudged, spectra, stages
 from thsafe.watermark.spectrum import fold, listen, whiten
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ MOST_DECODES = 55
 """Per file and key."""
 PRESENT_UNCHANGED = 6.0
 """Sync statistic that says "present" when nothing was searched: p = 1e-9."""
+PRESENT_SEARCHED = 8.0
+"""The same after the search, over some 1e8 correlations: p < 1e-6."""
 
 
 def tail(z: float) -> float:
@@ -60,7 +64,11 @@ def read_planes(kept: list[Planes], keys: Mapping[str, bytes], *, search: bool =
     residual = accumulate(kept)
     if residual is None:
         return MarkReading(state="not-evaluated", reason="There was no picture to read.")
-    return read_unchanged(residual, keys)
+    plain = read_unchanged(residual, keys)
+    if plain.state == "id" or not search:
+        return plain
+    found = read_changed(refine(residual, kept), keys)
+    return plain if found.state == "absent" else found
 
 
 def read_unchanged(residual: Residual, keys: Mapping[str, bytes]) -> MarkReading:
@@ -90,3 +98,54 @@ def read_unchanged(residual: Residual, keys: Mapping[str, bytes]) -> MarkReading
                 reason="A mark under this key is there, but too weak to read its id.",
             )
     return best
+
+
+def read_changed(residual: Residual, keys: Mapping[str, bytes]) -> MarkReading:
+    """Search scale, aspect, shift, mirroring and rotation; at most 54 decodings per key."""
+    best, best_name = Pose(), ""
+    for name, key in keys.items():
+        decodes = 1
+        for candidates in stages(residual, key):
+            for candidate in candidates:
+                for pose in nudged(candidate):
+                    if decodes >= MOST_DECODES:
+                        break
+                    heard = listen(spectra(residual, pose), key)
+                    decodes += 1
+                    mark_id = payload.decode(key, heard.llr)
+                    if mark_id is not None:
+                        return MarkReading(
+                            state="id",
+                            mark_id=mark_id,
+                            key_name=name,
+                            confidence=candidate.z,
+                            geometry=geometry(pose),
+                            frames_read=residual.frames,
+                            false_alarm=false_id(MOST_DECODES * len(keys)),
+                            reason="The id was read and its keyed check holds.",
+                        )
+                if candidate.z > best.z:
+                    best, best_name = candidate, name
+    if best.z >= PRESENT_SEARCHED:
+        return MarkReading(
+            state="present",
+            key_name=best_name,
+            confidence=best.z,
+            geometry=geometry(best),
+            frames_read=residual.frames,
+            false_alarm=min(1.0, len(keys) * TESTS * tail(best.z)),
+            reason="A mark under this key is there, but too weak to read its id.",
+        )
+    return MarkReading(state="absent", frames_read=residual.frames, reason="No mark under the known keys was found.")
+
+
+def geometry(pose: Pose) -> Geometry:
+    """A pose in the words of a report."""
+    return Geometry(
+        scale_x=pose.scale_x,
+        scale_y=pose.scale_y,
+        dx=pose.dx % SIDE,
+        dy=pose.dy % SIDE,
+        flip=pose.flip,
+        rotation=90.0 * (pose.turns if pose.turns < 3 else -1) + pose.tilt,
+    )

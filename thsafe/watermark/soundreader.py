@@ -145,7 +145,8 @@ def _evidence(samples: NDArray[np.float32], sample_rate: int) -> Grid | None:
     flat: Grid = np.clip(detail / spread, -_CLIP, _CLIP)
     # What was silent in the original carries no mark, only coding noise.
     loud = power.sum(axis=1) > 1e-6 * float(np.max(power.sum(axis=1)))
-    return flat * loud[:, None]
+    flat[~loud] = 0
+    return flat
 
 
 def _cells_at(evidence: Grid, tempo: float, pitch: float) -> Grid:
@@ -231,5 +232,7 @@ def _decode(evidence: Grid, key: bytes, found: _Found) -> str | None:
     uncertainty = (kernel**2 @ counts) / support**2
     gain *= np.maximum(gain**2 - uncertainty, 0.05 * gain**2) / np.maximum(gain**2, 1e-12)
     weight = 2 * gain / np.maximum(1 - gain**2, 0.1)
-    llr = np.bincount(layout.bit[~sync], weights=(weight * products)[~sync], minlength=payload.CODE_BITS)
+    llr: NDArray[np.float64] = np.bincount(
+        layout.bit[~sync], weights=(weight * products)[~sync], minlength=payload.CODE_BITS
+    )
     return payload.decode(key, llr)

@@ -72,7 +72,7 @@ _HARD_BINDINGS = (
 
 def is_change(code: str) -> bool:
     """Whether a failure code says that file or credentials are not as they were signed."""
-    return code not in _TRUST and (code.startswith(_CHANGED_PREFIXES) or code == "assertion.json.invalid")
+    return code not in _TRUST and code.startswith(_CHANGED_PREFIXES)
 
 
 def is_trust(code: str) -> bool:

@@ -1,8 +1,8 @@
 """Whom we believe, and for what: lists of anchors kept apart by kind.
 
-The SDK loads anchors of several kinds and then lets any of them vouch for anything: a time-stamp or identity anchor also
-makes claim signers trusted. So each certificate is given to the SDK once, under a URI that stands for the exact set of
-lists that hold it, and the verdict asks which set the SDK found, not whether it found one.
+The SDK loads anchors of several kinds and then lets any of them vouch for anything: a time-stamp or identity anchor
+also makes claim signers trusted. So each certificate is given to the SDK once, under a URI that stands for the exact
+set of lists that hold it, and the verdict asks which set the SDK found, not whether it found one.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class TrustKind(StrEnum):
 
 
 _FOR_CLAIMS = frozenset({TrustKind.DEVELOPMENT, TrustKind.C2PA, TrustKind.LEGACY})
+_USER_KINDS = frozenset(str(kind) for kind in TrustKind if kind is not TrustKind.DEVELOPMENT)
 _FOR_STAMPS = frozenset({TrustKind.DEVELOPMENT, TrustKind.TSA})
 
 
@@ -78,7 +79,7 @@ class Trust:
             lists.append(TrustList(name="this installation", kind=TrustKind.DEVELOPMENT, pem=root.read_bytes()))
         for path in sorted(trust_folder(home).glob("*.pem")):
             name, _, kind = path.stem.rpartition(".")
-            if kind not in TrustKind or kind == TrustKind.DEVELOPMENT:
+            if kind not in _USER_KINDS:
                 raise UsageError(
                     f"The trust list {path.name} does not say what it is for.",
                     code="trust.kind",

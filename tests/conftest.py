@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,6 +19,18 @@ def shared_data() -> Path:
     if not (base / "data").is_dir():
         pytest.skip(f"no test media at {base / 'data'} (set THSAFE_SHARED)")
     return base / "data"
+
+
+@pytest.fixture(scope="session")
+def attacks() -> ModuleType:
+    """``benchmarks/attacks.py``: what happens to videos in the world, as functions."""
+    path = ROOT / "benchmarks" / "attacks.py"
+    spec = importlib.util.spec_from_file_location("thsafe_attacks", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

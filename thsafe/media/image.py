@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-import os
+import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from thsafe.core.types import Frame
 
+_NOWHERE = logging.NullHandler()
 _GREY = 128
 """What lies behind transparent pixels."""
 _ORIENTATION = 0x0112
@@ -44,7 +47,7 @@ def read_image(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> Frame:
         raise complaints.not_image(path, signature.video_type or signature.audio_type)
     from PIL import ImageOps
 
-    with _open(path, signature, limits) as picture:
+    with _quiet(), _open(path, signature, limits) as picture:
         try:
             picture.load()
             upright = ImageOps.exif_transpose(picture)
@@ -56,7 +59,7 @@ def read_image(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> Frame:
 
 def probe_image(path: Path, signature: Signature, size: int, *, limits: Limits) -> MediaInfo:
     """The facts of a still picture, from its header and its end; for ``thsafe.media.probe``."""
-    with _open(path, signature, limits) as picture:
+    with _quiet(), _open(path, signature, limits) as picture:
         width, height = picture.size
         try:
             exif = picture.getexif()
@@ -97,31 +100,40 @@ def write_png(path: Path, frame: Frame) -> None:
     write_whole(path, target.getvalue())
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Pillow's warnings and log lines are for programmers; what matters is raised, in our own words."""
+    logging.getLogger("PIL").addHandler(_NOWHERE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _from_bgr(frame: Frame) -> Image.Image:
     from PIL import Image
 
     return Image.fromarray(np.ascontiguousarray(frame[:, :, ::-1]))
 
 
-def _open(path: Path, signature: Signature, limits: Limits) -> Image.Image:
+@contextlib.contextmanager
+def _open(path: Path, signature: Signature, limits: Limits) -> Iterator[Image.Image]:
     """Header only; refuses cut files and absurd sizes."""
     from PIL import Image, UnidentifiedImageError
 
     _check_end(path, signature)
     formats = {"jpeg": ("JPEG", "MPO"), "heic": ("HEIF",)}.get(signature.container, (signature.container.upper(),))
-    try:
-        with warnings.catch_warnings():
-            # our own limit is stricter than Pillow's warning, and says so in our words
-            warnings.simplefilter("ignore")
-            picture = Image.open(os.fspath(path), formats=formats)
-    except Image.DecompressionBombError as problem:
-        raise complaints.too_large(path, str(problem), f"at most {limits.max_pixels} pixels") from problem
-    except UnidentifiedImageError as problem:
-        raise complaints.damaged(path, f"{signature.image_type} whose header does not parse") from problem
-    except Exception as problem:
-        raise _broken(path, problem) from problem
-    check_pixels(path, *picture.size, limits)
-    return picture
+    with path.open("rb") as source:
+        try:
+            picture = Image.open(source, formats=formats)
+        except Image.DecompressionBombError as problem:
+            raise complaints.too_large(path, str(problem), f"at most {limits.max_pixels} pixels") from problem
+        except UnidentifiedImageError as problem:
+            raise complaints.damaged(path, f"{signature.image_type} whose header does not parse") from problem
+        except Exception as problem:
+            raise _broken(path, problem) from problem
+        with picture:
+            check_pixels(path, *picture.size, limits)
+            yield picture
 
 
 def _opaque_rgb(picture: Image.Image) -> Image.Image:

@@ -115,7 +115,12 @@ def expression_basis(face: FaceFrame) -> Array:
 
     put("smile", (*upper, *lower, *corners), 0.75 * side * corner, -0.75 * corner + 0.12 * (1 - corner))
     lifted = np.exp(-((np.hypot(np.abs(x) - 1.25 * half, y + 0.12) / 0.30) ** 2))
-    put("smile", around, 0.75 * side * np.maximum(with_corner, 0.4 * lifted), -0.75 * np.maximum(with_corner, 0.73 * lifted))
+    put(
+        "smile",
+        around,
+        0.75 * side * np.maximum(with_corner, 0.4 * lifted),
+        -0.75 * np.maximum(with_corner, 0.73 * lifted),
+    )
     put("smile", (*RIGHT_LOWER[1:-1], *LEFT_LOWER[1:-1]), 0.0, -0.10)
 
     put("frown", (*upper, *lower, *corners), 0.0, 0.6 * corner - 0.1 * (1 - corner))

@@ -136,7 +136,7 @@ def _lid(part: Image, y: Field, start: Field, upper: Field, lower: Field, t: Fie
     """The skin of a shut lid over the eye's rectangle: float32 (rows, columns, 3)."""
     import cv2
 
-    hole = ((y > start) & (y < lower + 0.025) & (np.abs(t) < 1.2)).astype(np.uint8) * 255
+    hole = ((y > start) & (y < lower + 0.045) & (np.abs(t) < 1.2)).astype(np.uint8) * 255
     height, width = part.shape[:2]
     scale = min(1.0, 40.0 / width)
     size = (max(round(width * scale), 4), max(round(height * scale), 4))

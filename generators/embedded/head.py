@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.embedded.flow import Field, Lattice, inverse, smoothstep
-from generators.embedded.landmarks import OVAL, Z_COMPRESSION, FaceFrame
+from generators.embedded.landmarks import OVAL, FaceFrame
 from generators.embedded.pose import Pose
 
 Array = NDArray[np.float64]
+
+DEPTH = 0.85
+"""What the landmarks' z is divided by; chosen so that a drawn turn is found again at its own angle (slope near 1)."""
 
 
 class HeadField:
@@ -97,7 +100,7 @@ def _depth(face: FaceFrame, where: Array, cell: float) -> tuple[Array, float]:
     import cv2
 
     marks = face.points[:468]
-    depth = marks[:, 2] / Z_COMPRESSION
+    depth = marks[:, 2] / DEPTH
     deepest = float(depth[list(OVAL)].max())
     flat = where.reshape(-1, 2).astype(np.float32)
     points = marks[:, :2].astype(np.float32)

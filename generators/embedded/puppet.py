@@ -14,6 +14,7 @@ from generators.embedded.flow import Field, Lattice, node_index
 from generators.embedded.framing import Framed, frame_portrait, load_portrait
 from generators.embedded.head import HeadField
 from generators.embedded.landmarks import LOWER_OUTER, UPPER_OUTER, FaceFrame
+from generators.embedded.matte import compose_layers, split_layers
 from generators.embedded.mouth import Mouth
 from generators.embedded.pose import CHANNELS, Pose
 from generators.embedded.seam import find_seam
@@ -49,11 +50,15 @@ class Puppet:
         self._lattice = Lattice.over(self._width, self._height, max(face.unit / 26.0, 1.5))
         self._nodes = node_index(self._lattice.rows, self._lattice.columns)
         self._expression = ExpressionFields(face, self._seam, self._lattice)
-        self._head = HeadField(face, self._lattice, (self._height, self._width), layered=False)
+        from thsafe.media.faces import person_matte
+
+        self._layers = split_layers(picture, person_matte(picture), face)
+        layered = self._layers is not None
+        self._head = HeadField(face, self._lattice, (self._height, self._width), layered=layered)
         self._scale = mouth_scale(face)
         self._mouth = Mouth(picture, face, self._seam)
         self._eyes = Eyes(picture, face)
-        self._source = picture.copy()
+        self._source = picture.copy() if self._layers is None else self._layers.person.copy()
         self._identity = node_index(self._height, self._width)
         self._marks = np.asarray(landmarks, np.float64)[:, :2]
         self._edge = self._seam_side()
@@ -91,7 +96,7 @@ class Puppet:
             jaw = float(expression[_JAW]) * self._scale
             tongue = float(expression[_TONGUE])
             frame[y0:y1, x0:x1] = self._mouth.compose(self._source, *maps, jaw=jaw, tongue=tongue)
-        result: Frame = frame
+        result: Frame = frame if self._layers is None else compose_layers(frame, self._layers.background)
         return result
 
     def _draw_eyes(self, pose: Pose) -> None:
@@ -99,21 +104,22 @@ class Puppet:
         gaze = (pose.gaze_x, pose.gaze_y)
         for eye, blink in ((self._eyes.right, pose.blink_right), (self._eyes.left, pose.blink_left)):
             x0, y0, x1, y1 = eye.rect
-            self._source[y0:y1, x0:x1] = eye.draw(self._picture, blink=blink, gaze=gaze)
+            self._source[y0:y1, x0:x1, :3] = eye.draw(self._picture, blink=blink, gaze=gaze)
 
     def _with_closure(self, expression: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the gap of a mouth open in the picture off the jaw.
 
-        All of it for p, b, m, f and v, so that they close; and of an opening as much as is there already, so that the
-        mouth opens as wide as it was asked to. At rest the picture stays as it is.
+        All of it for p, b, m, f and v, so that they close. Otherwise the mouth opens to the greater of gap and jaw,
+        rounded off: (gap^3 + jaw^3)^(1/3). At rest the picture stays as it is.
         """
         if not self._seam.is_open:
             return expression
         gap = self._seam.gap / self._scale
         shut = float(np.clip(max(expression[_PRESS] / 0.03, expression[_FTUCK] / 0.028), 0.0, 1.0))
-        wide = float(np.clip(expression[_JAW] / (2.0 * gap), 0.0, 1.0))
+        jaw = max(float(expression[_JAW]), 0.0)
+        spare = gap + jaw - float(np.cbrt(gap**3 + jaw**3))
         changed = expression.copy()
-        changed[_JAW] -= np.float32(max(shut, wide) * gap)
+        changed[_JAW] -= np.float32(max(shut * gap, spare))
         return changed
 
     def _compose(self, skull: Field, expression: NDArray[np.float32]) -> tuple[Field, Field]:

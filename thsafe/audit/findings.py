@@ -1,0 +1,83 @@
+"""What an auditor must look at, gravest first; everything here points at an entry or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from thsafe.audit.model import AuditedOutput, FileState, Finding, StrayFile, Verdict
+from thsafe.ledger.check import LogReport
+
+_ORDER = {"high": 0, "medium": 1, "low": 2}
+
+
+def findings_of(
+    log: LogReport,
+    outputs: Sequence[AuditedOutput],
+    strays: Sequence[StrayFile],
+    unreadable: Sequence[Path],
+    failures: Mapping[str, int],
+) -> tuple[Finding, ...]:
+    """All exceptions, by gravity and then by place in the log."""
+    found = [*_of_log(log, failures), *_of_files(strays, unreadable)]
+    for output in outputs:
+        found += _of_output(output)
+    return tuple(sorted(found, key=lambda item: (_ORDER[item.severity], item.index is None, item.index or 0)))
+
+
+def _of_log(log: LogReport, failures: Mapping[str, int]) -> Iterator[Finding]:
+    for problem in log.problems:
+        words = f"The log does not verify: {problem.message}."
+        yield Finding(severity="high", code=f"log.{problem.code.lower()}", words=words, index=problem.index)
+    for intent in log.open_intents:
+        words = f"Job {intent.job} was permitted on {intent.at[:16].replace('T', ' ')} and neither finished nor failed."
+        yield Finding(severity="medium", code="intent.open", words=words, index=intent.index)
+    if log.witnessed == 0:
+        words = "No checkpoint was given from outside: a rewrite by whoever holds the log's key would not be noticed."
+        yield Finding(severity="low", code="log.no-witness", words=words)
+    for reason, count in sorted(failures.items()):
+        times = "once" if count == 1 else f"{count} times"
+        yield Finding(severity="low", code="job.failed", words=f"Generation failed {times}: {reason}.")
+    if refused := log.counts.get("refusal", 0):
+        yield Finding(severity="low", code="job.refused", words=f"The gate refused {refused} of the jobs it was asked.")
+
+
+def _of_files(strays: Iterable[StrayFile], unreadable: Iterable[Path]) -> Iterator[Finding]:
+    severities = {"unlogged": "high", "copy": "medium", "foreign": "low"}
+    for stray in strays:
+        yield Finding(
+            severity=severities[stray.kind],
+            code=f"file.{stray.kind}",
+            words=stray.words,
+            index=stray.of,
+            file=stray.path.name,
+        )
+    for path in unreadable:
+        yield Finding(severity="medium", code="file.unreadable", words="The file cannot be read.", file=path.name)
+
+
+def _of_output(output: AuditedOutput) -> Iterator[Finding]:
+    def finding(severity: str, code: str, words: str) -> Finding:
+        index = output.record.ledger_index
+        return Finding(severity=severity, code=code, words=words, index=index, file=output.name)
+
+    if output.intent_index is None:
+        yield finding("high", "output.no-intent", "It was published, but no decision to permit it is logged.")
+    if output.state is FileState.CHANGED:
+        yield finding("high", "file.changed", "The file is not the one that was published: its bytes differ.")
+    elif output.state is FileState.MISSING:
+        yield finding("medium", "file.missing", "The file was not found where it was published nor in the folders.")
+    for judgement in output.judgements:
+        if judgement.verdict is Verdict.FAIL:
+            yield finding("high", f"rule.{judgement.rule}", judgement.reason)
+    for standing in output.consents:
+        if standing.state == "revoked" and standing.takedown:
+            words = "Consent was withdrawn and asks for removal: take this output down wherever it is shown."
+            yield finding("high", "consent.takedown", words)
+        elif standing.state in {"revoked", "expired"}:
+            words = f"Consent has since been {standing.state}; what was made before may stay."
+            yield finding("low", f"consent.{standing.state}", words)
+        elif standing.state == "suspended":
+            yield finding("medium", "consent.suspended", "Consent is suspended: ask before showing it again.")
+        elif standing.state != "active":
+            yield finding("medium", "consent.unknown", "How the consent stands now cannot be found out.")

@@ -1,0 +1,86 @@
+"""Credentials found again by watermark: do they belong to this file?
+
+A watermark can be moved onto another video, so it only says where to look. The stored essence hash or fingerprint must
+agree with the file in hand (C2PA 2.4 on durable credentials asks for watermark and fingerprint together); if neither
+does, the credentials are another file's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from thsafe.provenance.fingerprint import Match, distance
+from thsafe.provenance.ladder import Ladder, is_change, is_hard_binding_mismatch
+from thsafe.provenance.read import Credentials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bindings:
+    """What ties credentials to content: as stored when signing, or as measured on the suspect file."""
+
+    essence: str | None
+    """Essence digest; None where it could not be taken."""
+    fingerprint: str | None
+    """Fingerprint text; None where it could not be taken."""
+    watermark_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What recovered credentials are worth for the file in hand."""
+
+    state: Ladder
+    reasons: tuple[str, ...]
+    match: Match | None = None
+    """How the fingerprints compare; None where the essence settled it or they could not be compared."""
+
+
+def judge_recovery(stored: Bindings, suspect: Bindings, credentials: Credentials) -> Recovery:
+    """Judge recovered credentials.
+
+    Args:
+        stored: the bindings kept with the manifest store.
+        suspect: those measured on the file in hand, with the watermark id that was read from it.
+        credentials: the stored manifest as ``read_credentials(suspect_file, manifest_bytes=…)`` sees it.
+
+    Returns:
+        ``RECOVERED-IDENTICAL``, ``RECOVERED-SIMILAR`` or ``RECOVERED-CONFLICT``; ``BROKEN`` if the stored manifest is
+        itself damaged; ``NOT-EVALUATED`` if nothing could be compared. The credentials' own state if they fit the file
+        as it is, hash and all: then they were only kept apart from it.
+    """
+    if credentials.state.intact:
+        return Recovery(state=credentials.state, reasons=("the stored credentials fit the file exactly",))
+    if credentials.active_label is None:
+        return Recovery(state=credentials.state, reasons=credentials.reasons)
+    damage = [code for code in credentials.codes.failure if is_change(code) and not is_hard_binding_mismatch(code)]
+    if damage or "claimSignature.validated" not in credentials.codes.success:
+        found = ", ".join(damage) or "no valid signature"
+        return Recovery(state=Ladder.BROKEN, reasons=(f"the stored credentials are damaged: {found}",))
+    # The manifest is signed, the store's own columns are not: what the manifest says of its marks goes first.
+    if suspect.watermark_id is not None and suspect.watermark_id not in credentials.soft_bindings.values():
+        words = "the manifest found does not name the watermark in the file"
+        return Recovery(state=Ladder.RECOVERED_CONFLICT, reasons=(words,))
+
+    if stored.essence is not None and stored.essence == suspect.essence:
+        words = "the encoded picture and sound are those that were signed, bit for bit; only the container is another"
+        return Recovery(state=Ladder.RECOVERED_IDENTICAL, reasons=(words,))
+    known = _signed_fingerprint(credentials) or stored.fingerprint
+    if known is None or suspect.fingerprint is None:
+        words = "a watermark alone does not tie credentials to a file, and there is no fingerprint to compare"
+        return Recovery(state=Ladder.NOT_EVALUATED, reasons=(words,))
+    match = distance(known, suspect.fingerprint)
+    if match.frames == 0:
+        words = "the picture is too flat for a fingerprint, so the watermark stands alone"
+        return Recovery(state=Ladder.NOT_EVALUATED, reasons=(words,), match=match)
+    measured = f"{match.share:.0%} of {match.frames} frames match, median distance {match.median:.0f} of 256 bits"
+    if match.same:
+        reasons = ("changed since signing, but it shows the same", measured)
+        return Recovery(state=Ladder.RECOVERED_SIMILAR, reasons=reasons, match=match)
+    reasons = ("the watermark is that of another video: it was moved here, or the picture was replaced", measured)
+    return Recovery(state=Ladder.RECOVERED_CONFLICT, reasons=reasons, match=match)
+
+
+def _signed_fingerprint(credentials: Credentials) -> str | None:
+    from thsafe.provenance.fingerprint import ALGORITHM
+
+    return credentials.soft_bindings.get(ALGORITHM)

@@ -186,7 +186,7 @@ class VideoReader:
     def _i420(self, frame: Any) -> Plane:
         check_pixels(self._path, frame.width, frame.height, self._limits)
         even = frame.width % 2 == 0 and frame.height % 2 == 0
-        same = frame.width == self.info.width and frame.height == self.info.height
+        same = (frame.width, frame.height, self.info.rotation) == (self.info.width, self.info.height, 0)
         if frame.format.name == "yuv420p" and even and same and frame.color_range in _STUDIO:
             return _planes(frame)
         import cv2

@@ -143,6 +143,8 @@ class Mp4Writer:
     ) -> None:
         import av
 
+        # FFmpeg opens its file at the first packet; a folder that is not there should be noticed now
+        self._path.open("wb").close()
         self._container = container = av.open(
             "file:" + str(self._path.absolute()),
             "w",

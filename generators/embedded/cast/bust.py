@@ -35,16 +35,20 @@ def background(person: Person, frame: Frame) -> FloatArray:
     return np.asarray(tint * level[..., None], np.float32)
 
 
+_TUCK = 0.11
+"""How far the shoulders are drawn up towards the chin, in eye distances: necks of characters are short."""
+
+
 def _neck(jaw: float) -> float:
     """Half the width of the neck for half the width of the jaw."""
-    return 0.70 * jaw + 0.060
+    return 0.84 * jaw - 0.015
 
 
 def body(person: Person, points: FloatArray, frame: Frame) -> Body:
     """Neck and torso behind the head, widths following the jaw."""
     x, y = frame.grid()
     jaw = abs(float(points[172, 0]))
-    chin = float(points[152, 1])
+    chin = float(points[152, 1]) - _TUCK
     half = _neck(jaw)
     base = chin + 0.62
     right = [
@@ -134,7 +138,7 @@ def clothe(person: Person, points: FloatArray, frame: Frame) -> tuple[FloatArray
         Albedo ``(size, size, 3)``, mask, and the relief they add, in eye distances.
     """
     x, y = frame.grid()
-    chin = float(points[152, 1])
+    chin = float(points[152, 1]) - _TUCK
     jaw = abs(float(points[172, 0]))
     half = _neck(jaw)
     shape = body(person, points, frame)
@@ -143,22 +147,36 @@ def clothe(person: Person, points: FloatArray, frame: Frame) -> tuple[FloatArray
     weave = noise(frame, 0.013, person.seed + 5) * 0.5 + noise(frame, 0.04, person.seed + 6) * 0.5
     mask = shape.torso.copy()
     bump = 0.006 * blur(noise(frame, 0.35, person.seed + 7), 0.10 * frame.unit)
-    if person.clothes in {"crew", "vneck", "collar", "blazer"}:
-        deep = {"crew": 0.66, "vneck": 1.10, "collar": 0.98, "blazer": 0.80}[person.clothes]
-        pointed = person.clothes in {"vneck", "collar"}
-        side = half * (1.46 if person.clothes == "crew" else 1.36)
-        right = [(side, chin + 0.30), (side * 0.98, chin + 0.50)]
-        if pointed:
-            right += [(side * 0.55, chin + 0.50 + (deep - 0.50) * 0.5), (0.0, chin + deep)]
-            edge = np.asarray(right, np.float32)
+    if person.clothes != "turtleneck":
+        if person.clothes == "crew":
+            side = half * 1.40
+            edge = spline(
+                [(side, chin + 0.30), (side * 0.97, chin + 0.50), (side * 0.60, chin + 0.62), (0.0, chin + 0.67)], 50
+            )
+        elif person.clothes == "vneck":
+            edge = spline(
+                [
+                    (half * 1.36, chin + 0.30),
+                    (half * 1.26, chin + 0.55),
+                    (half * 0.60, chin + 0.84),
+                    (0.0, chin + 1.12),
+                ],
+                50,
+            )
         else:
-            right += [(side * 0.62, chin + deep - 0.06), (0.0, chin + deep)]
-            edge = spline(right, 50)
-        neckline = np.vstack([edge, (edge * (-1, 1))[::-1]])
-        hole = polygon(frame, neckline)
-        mask = mask * (1 - hole)
-        band = stroke(frame, np.vstack([edge, (edge * (-1, 1))[::-1][1:]])[:, :2], np.full(2 * len(edge) - 1, 0.085))
+            edge = spline(
+                [
+                    (half * 1.12, chin + 0.28),
+                    (half * 0.92, chin + 0.46),
+                    (half * 0.45, chin + 0.64),
+                    (0.0, chin + 0.84),
+                ],
+                50,
+            )
+        whole = np.vstack([edge, (edge * (-1, 1))[::-1][1:]])
+        mask = mask * (1 - polygon(frame, whole))
         if person.clothes in {"crew", "vneck"}:
+            band = stroke(frame, whole, np.full(len(whole), 0.085))
             bump = bump + 0.018 * blur(band, 0.012 * frame.unit)
             over(albedo, cloth * 0.90, band * 0.6)
     if person.clothes == "turtleneck":
@@ -187,41 +205,47 @@ def clothe(person: Person, points: FloatArray, frame: Frame) -> tuple[FloatArray
             + 0.004 * ribs * blur(tube, 0.01 * frame.unit)
         )
     if person.clothes in {"collar", "blazer"}:
-        shirt = linear((236, 236, 232)) if person.clothes == "blazer" else cloth
+        shirt = linear((232, 232, 230)) if person.clothes == "blazer" else cloth
+        if person.clothes == "blazer":
+            front = polygon(
+                frame, [(-half * 1.5, chin + 0.3), (half * 1.5, chin + 0.3), (0.05, chin + 2.0), (-0.05, chin + 2.0)]
+            )
+            over(albedo, shirt, front)
+        placket = stroke(frame, np.array([[0.0, chin + 0.80], [0.0, chin + 2.2]]), np.full(2, 0.17))
+        bump = bump + 0.010 * blur(placket, 0.006 * frame.unit)
+        for k in range(3):
+            spot = np.hypot(x, y - (chin + 1.12 + 0.36 * k))
+            button = smoothstep(spot, 0.034, 0.026)
+            over(albedo, shirt * 0.72, button)
+            bump = bump + 0.012 * button
         for s in (-1, 1):
             if person.clothes == "blazer":
-                gap = polygon(
-                    frame,
-                    [(s * half * 1.5, chin + 0.35), (0, chin + 2.2), (-s * 0.3, chin + 2.2), (-s * 0.1, chin + 0.4)],
-                )
-                over(albedo, shirt, gap * (x * s >= 0))
-            flap = np.asarray(
-                [
-                    (s * half * 1.05, chin + 0.27),
-                    (s * half * 1.62, chin + 0.46),
-                    (s * half * 1.34, chin + 0.86),
-                    (s * half * 0.42, chin + 0.96 if person.clothes == "collar" else chin + 0.78),
-                ],
-                np.float32,
-            )
-            leaf = polygon(frame, flap, soft=0.004)
+                lapel = [
+                    (1.20, 0.36),
+                    (1.62, 0.52),
+                    (2.12, 0.94),
+                    (1.76, 1.00),
+                    (1.98, 1.14),
+                    (0.10, 2.05),
+                    (0.62, 1.34),
+                    (1.10, 0.80),
+                ]
+                leaf = polygon(frame, [(s * a * half, chin + b) for a, b in lapel], soft=0.003)
+                over(albedo, cloth * 1.10, leaf)
+                bump = bump + 0.040 * blur(leaf, 0.010 * frame.unit)
+            collar = [
+                (1.00, 0.24),
+                (1.16, 0.25),
+                (1.50, 0.50),
+                (1.36, 0.80),
+                (0.80, 1.02),
+                (0.03, 0.80),
+                (0.50, 0.62),
+                (0.90, 0.42),
+            ]
+            leaf = polygon(frame, [(s * a * half, chin + b) for a, b in collar], soft=0.003)
             mask = np.maximum(mask, leaf)
-            over(albedo, shirt * 1.04, leaf)
-            bump = bump + 0.05 * blur(leaf, 0.010 * frame.unit)
-            if person.clothes == "blazer":
-                lapel = np.asarray(
-                    [
-                        (s * half * 1.48, chin + 0.50),
-                        (s * half * 2.05, chin + 0.98),
-                        (s * half * 1.72, chin + 1.06),
-                        (s * half * 1.86, chin + 1.20),
-                        (s * 0.12, chin + 1.95),
-                        (s * half * 0.98, chin + 1.0),
-                    ],
-                    np.float32,
-                )
-                leaf = polygon(frame, lapel, soft=0.003)
-                over(albedo, cloth * 1.06, leaf)
-                bump = bump + 0.045 * blur(leaf, 0.010 * frame.unit)
+            over(albedo, shirt * 1.05, leaf)
+            bump = bump + 0.045 * blur(leaf, 0.010 * frame.unit)
     albedo *= (1 + 0.035 * weave)[..., None]
     return albedo, mask, np.asarray(bump + 0.0012 * weave, np.float32)

@@ -25,7 +25,7 @@ def _spot(x: FloatArray, y: FloatArray, at: tuple[float, float], wide: float, hi
 def skin_albedo(person: Person, points: FloatArray, frame: Frame) -> FloatArray:
     """Colour of the skin per pixel: redder where blood is near, mottled a little, with pores, freckles and stubble."""
     x, y = frame.grid()
-    base = linear(person.skin)
+    base = linear(person.skin) * 0.90
     out = np.broadcast_to(base, (frame.size, frame.size, 3)).copy()
     light = float(base.mean())
     warm = np.array([1.0 + 0.03 * person.undertone, 1.0, 1.0 - 0.06 * person.undertone], np.float32)
@@ -223,8 +223,11 @@ def paint_eye(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, c
 
     # Upper lid: its thickness in shade, the lash line thickening outwards, the crease above.
     t = np.linspace(0, 1, len(upper))
-    thick = 0.008 + 0.022 * np.sin(np.pi * np.clip(t * 0.80 + 0.12, 0, 1)) ** 0.8 * (0.75 + 0.25 * person.lashes)
-    wing = np.vstack([upper, outer + np.array([[eye.side * 0.020, -0.008], [eye.side * 0.034, -0.018]], np.float32)])
+    thick = 0.008 + 0.022 * np.sin(np.pi * np.clip(t * 0.80 + 0.12, 0, 1)) ** 0.8 * (
+        0.30 + 0.70 * min(person.lashes, 1.2)
+    )
+    reach = 0.25 + 0.75 * float(np.clip((person.lashes - 0.5) / 0.5, 0, 1))
+    wing = np.vstack([upper, outer + reach * np.array([[eye.side * 0.020, -0.008], [eye.side * 0.034, -0.018]])])
     line = spline(wing, 80)
     fat = np.interp(np.linspace(0, 1, 80), np.linspace(0, 1, 62), np.concatenate([thick, [0.008, 0.002]]))
     over(canvas, lash, stroke(frame, line - (0, 0.004), fat, soft=0.0035) * 0.95)
@@ -258,7 +261,7 @@ def _paint_lashes(
         bend = (root + tip) / 2 + np.array([eye.side * 0.15 * length, 0.12 * length])
         hair = spline([root, bend, tip], 8)
         hairs.append((hair, 0.0070 * np.linspace(1, 0.05, 8) ** 0.8))
-    over(canvas, colour, blur(strokes(frame, hairs), 0.0028 * frame.unit) * 0.80)
+    over(canvas, colour, blur(strokes(frame, hairs), 0.0028 * frame.unit) * min(0.80, 0.75 * person.lashes))
 
 
 def paint_brow(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, canvas: FloatArray) -> None:
@@ -269,6 +272,7 @@ def paint_brow(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, 
     t = np.linspace(0, 1, 60)
     grow = np.interp(t, [0, 0.12, 0.5, 0.8, 1], [0.72, 0.98, 0.92, 0.62, 0.22]).astype(np.float32) * person.brow * 0.80
     hair = linear(person.hair_colour)
+    hair = hair + (linear((122, 116, 112)) - hair) * (0.8 * person.grey)
     skin = linear(person.skin)
     ink = np.asarray((hair * 0.50 + linear((44, 30, 24)) * 0.25) * min(1.0, 0.4 + float(skin.mean())), np.float32)
     height = np.linalg.norm(span, axis=1) * grow
@@ -295,3 +299,36 @@ def paint_brow(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, 
             ink * (0.65, 0.9, 1.35)[layer],
             blur(strokes(frame, hairs), 0.0022 * frame.unit) * (0.62, 0.55, 0.35)[layer],
         )
+
+
+def paint_glasses(points: FloatArray, frame: Frame, canvas: FloatArray) -> None:
+    """Round spectacles: their shadow on the skin, the frame, a breath of sky on the lenses."""
+    rim_colour = np.array([0.020, 0.014, 0.016], np.float32)
+    t = np.linspace(0, 2 * np.pi, 160, endpoint=False)
+    x, y = frame.grid()
+    rims = np.zeros((frame.size, frame.size), np.float32)
+    for eye in EYES:
+        middle = (points[eye.upper[0], :2] + points[eye.upper[-1], :2]) / 2
+        cx, cy = float(middle[0]) + eye.side * 0.015, float(middle[1]) + 0.035
+        cos, sin = np.cos(t), np.sin(t)
+        power = 0.80
+        ring = np.column_stack([np.sign(cos) * np.abs(cos) ** power, np.sign(sin) * np.abs(sin) ** power])
+        outer = polygon(frame, ring * (0.255, 0.205) + (cx, cy))
+        inner = polygon(frame, ring * (0.236, 0.186) + (cx, cy))
+        rims = np.maximum(rims, outer - inner)
+        sky = inner * smoothstep((x - cx) * 0.8 + (y - cy), 0.06, -0.26)
+        over(canvas, np.array([0.80, 0.88, 1.0], np.float32), sky * 0.10)
+        arm = stroke(
+            frame,
+            np.array(
+                [[cx + eye.side * 0.245, cy - 0.06], [float(points[454 if eye.side > 0 else 234, 0]) * 1.0, cy - 0.075]]
+            ),
+            np.array([0.024, 0.020]),
+        )
+        rims = np.maximum(rims, arm)
+    bridge = spline([(-0.105, 0.0), (0, -0.035), (0.105, 0.0)], 30) + (0, float(points[6, 1]) - 0.075)
+    rims = np.maximum(rims, stroke(frame, bridge, np.full(30, 0.022)))
+    shade = blur(np.roll(rims, (int(0.035 * frame.unit), int(0.02 * frame.unit)), (0, 1)), 0.016 * frame.unit)
+    canvas *= (1 - 0.40 * shade * (1 - rims))[..., None]
+    lit = blur(rims, 0.004 * frame.unit) - np.roll(blur(rims, 0.004 * frame.unit), 2, 0)
+    over(canvas, rim_colour + np.clip(lit, 0, 1)[..., None] * 0.25, rims)

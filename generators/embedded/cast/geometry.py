@@ -92,17 +92,17 @@ def shape(person: Person) -> FloatArray:
         middle = (p[eye.upper[0], :2] + p[eye.upper[-1], :2]) / 2
         away = p[:, :2] - middle
         near = _bell(np.hypot(away[:, 0] / 1.25, away[:, 1]), 0.25)
-        grow = 0.22 + 0.07 * person.eye_size
+        grow = 0.20 + 0.09 * person.eye_size
         p[:, 0] += away[:, 0] * near * grow * 0.75
         p[:, 1] += away[:, 1] * near * grow * 1.55
         p[:, 1] -= 0.03 * person.eye_tilt * near * away[:, 0] * eye.side / 0.15
         brow = list(eye.brow_upper + eye.brow_lower)
-        p[brow, 1] -= 0.030 + 0.03 * person.brow_height
+        p[brow, 1] -= 0.034 + 0.034 * person.brow_height
 
     below = _ramp(y, 0.05, 1.25)
     side = _ramp(np.abs(x), 0.1, 0.75)
     p[:, 0] *= 1 + 0.045 * person.face_width * _ramp(np.abs(x), 0.35, 0.8)
-    p[:, 0] *= 1 + 0.075 * (person.jaw - 0.25) * side * below
+    p[:, 0] *= 1 + 0.10 * (person.jaw - 0.25) * side * below
     p[:, 1] += (0.07 * person.face_length - 0.07) * _ramp(y, 0.15, 1.3)
     chin = _bell(x, 0.35) * _ramp(y, 0.95, 1.25)
     p[:, 1] += 0.05 * person.chin * chin
@@ -118,7 +118,7 @@ def shape(person: Person) -> FloatArray:
     mouth = _bell(x, 0.42) * _bell(rise, 0.17)
     p[:, 0] *= 1 + 0.07 * person.mouth_width * mouth
     p[:, 1] += rise * (0.16 * person.lip_fullness + 0.12) * _bell(x, 0.36) * _bell(rise, 0.16)
-    p[:, 1] -= 0.03 * person.smile * _bell(np.abs(x) - half, 0.12) * _bell(rise, 0.12)
+    p[:, 1] -= 0.042 * person.smile * _bell(np.abs(x) - half, 0.12) * _bell(rise, 0.12)
     p[:, 1] += 0.008 * person.smile * _bell(x, 0.12) * _bell(rise, 0.12)
     p[:, 0] *= 1 + 0.05 * person.smile * mouth
     _close_lips(p)
@@ -200,11 +200,11 @@ def head_outline(points: FloatArray) -> FloatArray:
     skull = [
         (-half * 1.025, left[1] - 0.28),
         (-half * 1.02, left[1] - 0.55),
-        (-half * 0.90, top + 0.36),
-        (-half * 0.62, top + 0.11),
+        (-half * 0.885, top + 0.36),
+        (-half * 0.54, top + 0.085),
         (0.0, top),
-        (half * 0.62, top + 0.11),
-        (half * 0.90, top + 0.36),
+        (half * 0.54, top + 0.085),
+        (half * 0.885, top + 0.36),
         (half * 1.02, right[1] - 0.55),
         (half * 1.025, right[1] - 0.28),
     ]

@@ -38,6 +38,7 @@ class Lock:
         depth: Darkness by what lies over it: 1 in the open, smaller underneath.
         fray: Share of its length by which strands end early.
         wave: Amplitude of a wave along the strand, in eye distances.
+        ragged: Share of its length by which strands begin late, so that a hairline is no edge.
     """
 
     guides: Guides
@@ -48,6 +49,7 @@ class Lock:
     depth: float = 1.0
     fray: float = 0.15
     wave: float = 0.0
+    ragged: float = 0.0
 
 
 def guides(*curves: list[tuple[float, float]], points: int = 18) -> Guides:
@@ -116,11 +118,12 @@ def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: i
             phase = rng.uniform(0, 6.28, lock.clumps or 1).astype(np.float32)[tuft if lock.clumps else 0]
             swing = np.sin(np.asarray(phase).reshape(-1, 1) * 0.5 + along[None] * 15.0) * along[None] ** 0.8 * lock.wave
             lines[..., 0] += swing
-        end = 1 - lock.fray * rng.uniform(0, 1, n).astype(np.float32) ** 2
+        end = 1 - lock.fray * rng.uniform(0, 1, n).astype(np.float32) ** 1.6
+        start = lock.ragged * rng.uniform(0, 1, n).astype(np.float32)
         lines = np.stack(
             [
-                np.column_stack([np.interp(along * e, along, s[:, k]) for k in range(2)])
-                for s, e in zip(lines, end, strict=True)
+                np.column_stack([np.interp(a + along * (e - a), along, s[:, k]) for k in range(2)])
+                for s, a, e in zip(lines, start, end, strict=True)
             ]
         )
         tangent = np.gradient(lines, axis=1)
@@ -131,7 +134,7 @@ def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: i
         t3 = np.concatenate([tangent, rise[..., None]], axis=-1)
         t3 /= np.maximum(np.linalg.norm(t3, axis=-1, keepdims=True), 1e-9)
         shift = rng.normal(0, 0.06, (max(lock.clumps, 1), 1))[tuft] + rng.normal(0, 0.03, (n, 1))
-        level = (1 + rng.normal(0, 0.10, (max(lock.clumps, 1), 1))[tuft]) * (1 + rng.normal(0, 0.12, (n, 1)))
+        level = (1 + rng.normal(0, 0.06, (max(lock.clumps, 1), 1))[tuft]) * (1 + rng.normal(0, 0.12, (n, 1)))
         light = np.full(lines.shape[:2], 0.20)
         shine = np.zeros(lines.shape[:2])
         for lamp, power in ((KEY, 1.0), (FILL, 0.28)):
@@ -146,15 +149,16 @@ def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: i
         edge = np.clip(1 - surface[..., 2], 0, 1) ** 2 * np.clip(surface @ RIM.unit(), 0, 1) * 0.9
         own = np.repeat(base[None], n, axis=0)
         grey = rng.uniform(0, 1, n) < person.grey
-        own[grey] = np.array([0.52, 0.52, 0.54], np.float32) * float(rng.uniform(0.9, 1.0))
+        own[grey] = np.array([0.40, 0.395, 0.40], np.float32)
         own = own * level
         roots = 0.72 + 0.28 * np.minimum(along / 0.25, 1)
         colour = own[:, None] * (light * roots[None] * lock.depth)[..., None]
-        glow = np.clip(own, 0, 1) ** 0.7 * 1.5 + 0.04
+        glow = np.clip(own, 0, 1) ** 0.75 * 1.15 + 0.035
         colour = colour + glow[:, None] * ((shine + edge) * lock.depth**2)[..., None] * 0.75
         coded = np.round(np.sqrt(np.clip(colour, 0, 1)) * 255)
         pixels = np.round(frame.pixels(lines.astype(np.float32)) * scale).astype(np.int64)
-        thick = np.maximum(1, np.round(lock.width * frame.unit * (1 - 0.65 * along**1.6))).astype(int)
+        taper = np.minimum(0.45 + along / 0.2, 1 - 0.7 * along**1.6)
+        thick = np.maximum(1, np.round(lock.width * frame.unit * taper)).astype(int)
         for k in rng.permutation(n):
             line, shade = pixels[k], coded[k]
             for i in range(steps - 1):
@@ -178,20 +182,20 @@ def beard(person: Person, points: FloatArray, frame: Frame) -> Layer | None:
         return None
     rng = np.random.default_rng(person.seed + 71)
     outline = head_outline(points)
-    contour = np.ascontiguousarray(outline * np.array([1.008, 1.012], np.float32))
+    contour = np.ascontiguousarray(outline * np.array([0.998, 1.0], np.float32))
     w, chin, mouth = abs(float(points[454, 0])), float(points[152, 1]), float(points[13, 1])
     half = abs(float(points[61, 0]))
     lips_top, lips_low = float(points[0, 1]), float(points[17, 1])
     nose = float(points[2, 1])
-    x = rng.uniform(-w, w, 60000)
-    y = rng.uniform(0.0, chin + 0.02, 60000)
+    x = rng.uniform(-w, w, 90000)
+    y = rng.uniform(0.0, chin, 90000)
     # Upper edge: from the ear down over the cheek to the corner of the moustache.
     edge = np.interp(
         np.abs(x),
         [0.0, half * 0.9, half * 1.5, w * 0.86, w * 0.95, w],
         [mouth, mouth + 0.02, mouth - 0.06, 0.42, 0.22, 0.18],
     )
-    cheek = np.clip((y - edge) / 0.10, 0, 1) * person.beard
+    cheek = np.clip((y - edge) / 0.17, 0, 1) * person.beard
     cheek *= np.clip(1.25 - np.exp(-((x / (half * 0.55)) ** 2) - ((y - lips_low - 0.03) / 0.05) ** 2) * 0.9, 0, 1)
     upper = (
         np.clip((y - nose - 0.055) / 0.03, 0, 1) * np.clip((half * 1.18 - np.abs(x)) / 0.06, 0, 1) * (y < mouth + 0.05)
@@ -202,7 +206,7 @@ def beard(person: Person, points: FloatArray, frame: Frame) -> Layer | None:
     inside = np.array(
         [cv2.pointPolygonTest(contour, (float(a), float(b)), False) >= 0 for a, b in zip(x, y, strict=True)]
     )
-    keep = inside & (rng.uniform(0, 1, len(x)) < chance * 0.32)
+    keep = inside & (rng.uniform(0, 1, len(x)) < chance**1.5 * 0.42)
     at = np.column_stack([x, y])[keep].astype(np.float32)
     if len(at) == 0:
         return None
@@ -211,14 +215,14 @@ def beard(person: Person, points: FloatArray, frame: Frame) -> Layer | None:
     way[over_lip] = np.column_stack([np.sign(at[over_lip, 0]) * 1.0, np.full(int(over_lip.sum()), 0.55)])
     way += rng.normal(0, 0.28, way.shape)
     way /= np.linalg.norm(way, axis=1, keepdims=True)
-    length = np.where(over_lip, 0.030, 0.030 + 0.030 * person.beard) * rng.uniform(0.6, 1.2, len(at))
+    length = np.where(over_lip, 0.024, 0.020 + 0.016 * person.beard) * rng.uniform(0.6, 1.2, len(at))
     t = np.linspace(0, 1, 5)[None, :, None]
     curl = rng.normal(0, 0.18, (len(at), 1, 2))
     lines = (at[:, None] + (way[:, None] * t + curl * t**2) * length[:, None, None]).astype(np.float32)
     third = len(lines) // 3
     locks = [
-        Lock(guides=lines[:third], strands=0, width=0.011, depth=0.55),
-        Lock(guides=lines[third:], strands=0, width=0.0062, depth=0.92),
+        Lock(guides=lines[:third], strands=0, width=0.009, depth=0.6),
+        Lock(guides=lines[third:], strands=0, width=0.0048, depth=0.92),
     ]
     return comb(frame, person, locks, top=float(points[10, 1]) - 0.52, seed=person.seed + 72)
 

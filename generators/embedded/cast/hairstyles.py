@@ -13,24 +13,33 @@ Locks = tuple[list[Lock], list[Lock]]
 
 
 def _coat(
-    sheet: Guides, *, amount: float = 1.0, wave: float = 0.0, stray: float = 0.010, clumps: int = 22, fray: float = 0.14
+    sheet: Guides,
+    *,
+    amount: float = 1.0,
+    wave: float = 0.0,
+    stray: float = 0.010,
+    clumps: int = 22,
+    fray: float = 0.14,
+    ragged: float = 0.03,
 ) -> list[Lock]:
     """The same sheet three times: a dark ground, the body of the hair, fine strands that catch the light."""
-    common = {"guides": sheet, "wave": wave}
     return [
         Lock(
-            **common, strands=int(450 * amount), width=0.026, depth=0.55, stray=stray * 0.5, clumps=0, fray=fray + 0.04
-        ),
-        Lock(**common, strands=int(1500 * amount), width=0.012, depth=0.88, stray=stray, clumps=clumps, fray=fray),
-        Lock(
-            **common,
-            strands=int(1900 * amount),
-            width=0.006,
-            depth=1.0,
-            stray=stray * 1.3,
-            clumps=clumps * 2,
-            fray=fray * 1.3,
-        ),
+            guides=sheet,
+            strands=int(share * amount),
+            width=width,
+            depth=depth,
+            stray=stray * wander,
+            clumps=clumps * tufts,
+            fray=fray * ends,
+            ragged=ragged,
+            wave=wave,
+        )
+        for share, width, depth, wander, tufts, ends in (
+            (450, 0.024, 0.58, 0.5, 0, 1.3),
+            (1500, 0.012, 0.88, 1.0, 1, 1.0),
+            (1900, 0.006, 1.00, 1.3, 2, 1.3),
+        )
     ]
 
 
@@ -118,47 +127,55 @@ def long(person: Person, points: FloatArray) -> Locks:
         lock
         for s in (-1, 1)
         for lock in _coat(
-            _curtain(points, s, 0.06, y1, flare=0.16), wave=0.030, stray=0.016, clumps=16, amount=1.15, fray=0.25
+            _curtain(points, s, 0.06, y1, flare=0.10), wave=0.045, stray=0.016, clumps=12, amount=1.15, fray=0.40
         )
     ]
     return [_behind(points, y1 - 0.25)], front
 
 
+def _within(curve: list[tuple[float, float]], wide: float, top: float) -> list[tuple[float, float]]:
+    """Keep the points of a curve inside the rounded outline that short hair has above the ears."""
+    out = []
+    for x, y in curve:
+        cy = -0.22
+        if y < cy:
+            r = ((abs(x) / wide) ** 2.3 + ((cy - y) / (cy - top)) ** 2.3) ** (1 / 2.3)
+            if r > 1:
+                x, y = x / r, cy + (y - cy) / r
+        out.append((x, y))
+    return out
+
+
 def short(person: Person, points: FloatArray) -> Locks:
     """Close at the sides, longer on top and swept over."""
     w, h = _half_width(points), float(points[10, 1])
-    lift = 0.12 * person.hair_length
+    top = h - 0.42 - 0.10 * person.hair_length
+    wide = w * 1.07
     locks: list[Lock] = []
     for s in (-1, 1):
         side = guides(
-            [(s * w * 1.00, h - 0.16), (s * w * 1.10, -0.34), (s * w * 1.11, -0.06), (s * w * 1.06, 0.14)],
-            [(s * w * 0.93, h - 0.10), (s * w * 1.03, -0.32), (s * w * 1.05, -0.05), (s * w * 1.03, 0.20)],
-            [(s * w * 0.84, h - 0.02), (s * w * 0.94, -0.28), (s * w * 0.98, -0.03), (s * w * 0.985, 0.26)],
+            [(s * w * 0.99, h + 0.02), (s * w * 1.055, -0.28), (s * w * 1.06, -0.06), (s * w * 1.03, 0.10)],
+            [(s * w * 0.93, h + 0.02), (s * w * 1.00, -0.28), (s * w * 1.02, -0.05), (s * w * 1.01, 0.16)],
+            [(s * w * 0.86, h + 0.10), (s * w * 0.93, -0.26), (s * w * 0.97, -0.03), (s * w * 0.98, 0.22)],
         )
-        locks += _coat(side, amount=0.5, stray=0.012, clumps=14, fray=0.4)
-    top = h - 0.44 - lift
-    sweep = 0.16
-    rows = (
-        (-0.30, top - 0.00, 0.06),
-        (-0.17, top + 0.02, 0.12),
-        (-0.05, top + 0.08, 0.20),
-    )
-    for back, crest, lean in rows:
+        locks += _coat(side, amount=0.5, stray=0.008, clumps=12, fray=0.55, ragged=0.10)
+    for back, crest, lean in ((-0.32, 0.0, 0.05), (-0.20, 0.03, 0.10), (-0.08, 0.08, 0.16), (0.0, 0.14, 0.22)):
         curves = []
-        for k in np.linspace(-0.96, 0.96, 7):
-            x = float(k) * w * 0.93
-            y = _hairline(points, x) + back * (1 - abs(k) ** 2 * 0.6)
-            dome = crest + 0.34 * abs(float(k)) ** 2.4
-            curves.append(
-                [
-                    (x, y),
-                    (x * 1.05 - 0.02, (y + dome) / 2 + 0.04),
-                    (x * 1.06 + sweep * 0.25, dome + 0.02),
-                    (x * 0.98 + sweep + lean, dome + 0.03 + 0.10 * max(0.0, float(k))),
-                    (x * 0.92 + sweep * 1.7 + lean, dome + 0.13 + 0.16 * max(0.0, float(k))),
-                ]
-            )
-        locks += _coat(guides(*curves), amount=0.75, stray=0.018, clumps=18, fray=0.45)
+        for k in np.linspace(-1, 1, 9):
+            k = float(k)
+            x = k * w * 0.90
+            y = _hairline(points, x) + back * (1 - 0.55 * k**2) - 0.02
+            dome = top + crest + 0.26 * abs(k) ** 2.2
+            lift = 0.55 * (dome - y)
+            curve = [
+                (x, y),
+                (x * 1.03 - 0.01, y + lift),
+                (x * 1.00 + 0.05 + lean * 0.35, dome + 0.015),
+                (x * 0.90 + 0.14 + lean, dome + 0.05 + 0.05 * k),
+                (x * 0.80 + 0.24 + lean * 1.3, dome + 0.14 + 0.14 * max(k, 0.0)),
+            ]
+            curves.append(_within(curve, wide, top))
+        locks += _coat(guides(*curves), amount=0.65, stray=0.012, clumps=16, fray=0.5, ragged=0.08)
     return [], locks
 
 
@@ -250,7 +267,7 @@ def _fuzz(person: Person, points: FloatArray, length: float, count: int, out: fl
 
 def crop(person: Person, points: FloatArray) -> Locks:
     """Tight and thick, a finger's width all over."""
-    return [], _fuzz(person, points, 0.055 * person.hair_length, 5200, 0.07, 0.55)
+    return [], _fuzz(person, points, 0.034 * person.hair_length, 9000, 0.060, 0.55)
 
 
 def shaved(person: Person, points: FloatArray) -> Locks:

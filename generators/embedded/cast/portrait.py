@@ -82,7 +82,7 @@ def draw(person: Person, *, size: int = 1024) -> Drawn:
         open_ = shading.occlusion(height, frame) * dim
         light = shading.sink(shading.diffuse(n, shadow, open_), mask, frame)
         colour = albedo * light
-        shine = 0.040 * shading.gloss(n, 14) + 0.055 * shading.gloss(n, 46)
+        shine = 0.032 * shading.gloss(n, 12) + 0.040 * shading.gloss(n, 46)
         colour = colour + (shine * shadow * (1 - 0.5 * lips))[..., None]
         wet = 0.30 * shading.gloss(n, 60) + 0.10 * shading.gloss(n, 18)
         colour = colour + (wet * shadow * lips)[..., None]
@@ -109,6 +109,8 @@ def draw(person: Person, *, size: int = 1024) -> Drawn:
     for eye in geometry.EYES:
         features.paint_eye(person, points, eye, frame, canvas)
         features.paint_brow(person, points, eye, frame, canvas)
+    if person.glasses:
+        features.paint_glasses(points, frame, canvas)
     features.paint_lip_line(person, points, frame, canvas)
 
     if hairs.front is not None:

@@ -93,7 +93,7 @@ def head_relief(person: Person, points: FloatArray, frame: Frame) -> FloatArray:
     h += 0.045 * _bump(x, y, (0, float(nose_tip[1]) + 0.0), 0.085, 0.075)
     for s in (-1, 1):
         h += 0.050 * _bump(x, y, (s * wing_x, wing_y), 0.052, 0.056)
-        h -= 0.014 * _bump(x, y, (s * (wing_x + 0.075), wing_y + 0.005), 0.05, 0.075)
+        h -= 0.008 * _bump(x, y, (s * (wing_x + 0.075), wing_y + 0.005), 0.05, 0.075)
     h += 0.012 * _bump(x, y, (0, 0.2), 0.055, 0.22)
 
     # Lips: two rolls that meet in a groove.
@@ -137,6 +137,18 @@ def head_relief(person: Person, points: FloatArray, frame: Frame) -> FloatArray:
         h -= 0.018 * fold * reach
         bag = spline(points[list(eye.lower), :2], 40) + (0, 0.055)
         h -= (0.004 + 0.014 * person.age) * np.exp(-(((y - _curve_y(bag, x)) / 0.03) ** 2)) * reach
+    # Lines that age draws over the brow and beside the eyes.
+    brow_top = float(points[105, 1])
+    for k in range(3):
+        at = brow_top - 0.085 - 0.075 * k + 0.03 * x**2 + 0.006 * np.sin(9 * x + k)
+        h -= 0.007 * max(0.0, person.age - 0.35) * np.exp(-(((y - at) / 0.012) ** 2)) * smoothstep(np.abs(x), 0.52, 0.2)
+    for eye in EYES:
+        corner = points[eye.upper[-1], :2]
+        for tilt in (-0.45, 0.0, 0.45):
+            away_x = (x - float(corner[0])) * eye.side
+            line_y = float(corner[1]) + tilt * away_x
+            run = smoothstep(away_x, 0.02, 0.06) * smoothstep(away_x, 0.17, 0.09)
+            h -= 0.006 * max(0.0, person.age - 0.35) * run * np.exp(-(((y - line_y) / 0.009) ** 2))
     # The folds from nose to mouth deepen with age and smiling.
     for s in (-1, 1):
         fold_line = np.array(

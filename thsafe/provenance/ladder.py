@@ -41,6 +41,76 @@ class Ladder(StrEnum):
         return self.value.startswith("INTACT")
 
 
+STRUCTURE_CODES = frozenset(
+    {
+        *(
+            f"assertion.{name}.malformed"
+            for name in (
+                "action",
+                "alternativeContentRepresentation",
+                "bmffHash",
+                "boxesHash",
+                "collectionHash",
+                "dataHash",
+                "external-reference",
+                "ingredient",
+                "multiAssetHash",
+            )
+        ),
+        "assertion.alternativeContentRepresentation.missing",
+        "assertion.boxesHash.unknownBox",
+        "assertion.cbor.invalid",
+        "assertion.external-reference.created",
+        "assertion.external-reference.labelMismatch",
+        "assertion.json.invalid",
+        "assertion.multipleHardBindings",
+        "claim.cbor.invalid",
+        "claim.hardBindings.missing",
+        "claim.malformed",
+        "claim.missing",
+        "claim.multiple",
+        "hashedURI.missing",
+        "ingredient.manifest.missing",
+        "manifest.compressed.invalid",
+        "manifest.html.multipleManifests",
+        "manifest.inaccessible",
+        "manifest.multipleParents",
+        *(
+            f"manifest.structuredText.{name}"
+            for name in (
+                "emptyReference",
+                "malformedReference",
+                "multipleReferences",
+                "noManifest",
+                "noResolutionPath",
+            )
+        ),
+        "manifest.timestamp.invalid",
+        "manifest.timestamp.wrongParents",
+        "manifest.update.invalid",
+        "manifest.update.wrongParents",
+    }
+)
+"""Failure codes that say a manifest is not well formed."""
+INTEGRITY_CODES = frozenset(
+    {
+        *(
+            f"assertion.{name}.mismatch"
+            for name in ("bmffHash", "boxesHash", "collectionHash", "dataHash", "hashedURI", "multiAssetHash")
+        ),
+        "assertion.action.ingredientMismatch",
+        "assertion.action.redactionMismatch",
+        "assertion.alternativeContentRepresentation.hashMismatch",
+        "assertion.external-reference.hashMismatch",
+        "assertion.hardBinding.redacted",
+        "claimSignature.missing",
+        "hashedURI.mismatch",
+        "ingredient.claimSignature.mismatch",
+        "ingredient.claimSignature.missing",
+        "ingredient.manifest.mismatch",
+    }
+)
+"""Failure codes that say something was changed after signing."""
 _TRUST = frozenset(
     {
         "signingCredential.untrusted",

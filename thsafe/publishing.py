@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from thsafe.provenance.manifest import ManifestFacts
     from thsafe.provenance.sign import Signed
 
-_FINGERPRINT_SECONDS = 1.0
-"""One perceptual hash a second: enough to tell another video from this one, 32 bytes a second for hours."""
-
 _READ_BACK_FRAMES = 32
 
 
@@ -44,7 +41,6 @@ class Marks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Encoded:
-    frames: int
     duration: float
     fingerprint: str
     thumbnail: bytes
@@ -68,7 +64,7 @@ def publish(
     """
     from thsafe.gate import verify_inputs
     from thsafe.media.digest import hash_file
-    from thsafe.provenance.essence import essence_hash
+    from thsafe.provenance.essence import essence_of
     from thsafe.store.outputs import OutputRecord
 
     permit.check(request)
@@ -91,7 +87,7 @@ def publish(
             manifest_id=marks.manifest_id,
             watermark_id=marks.watermark_id,
             sha256=digest,
-            essence_hash=essence_hash(encoded_file),
+            essence_hash=essence_of(signed_file).digest,
             fingerprint=encoded.fingerprint,
             manifest=signed.manifest_bytes,
             media_type="video/mp4",
@@ -137,14 +133,11 @@ def _encode(
     from thsafe.media.encode import Mp4Writer
     from thsafe.media.image import encode_jpeg
     from thsafe.media.planes import bgr_from_i420, i420_from_bgr, split_planes
-    from thsafe.provenance.fingerprint import Fingerprinter
     from thsafe.watermark.picture import PictureMarker
 
     key = next(iter(installation.watermark_keys().values()))
     stamp = LabelStamp(marks.labels, width=draft.width, height=draft.height, fps=draft.fps)
     marker = PictureMarker(key, marks.watermark_id, width=draft.width, height=draft.height, face_box=draft.face_box)
-    fingerprinter = Fingerprinter()
-    fingerprint_every = max(1, round(_FINGERPRINT_SECONDS * draft.fps))
     sound = _Interleaver(draft, key, marks.watermark_id)
     thumbnail = b""
     count = 0
@@ -164,11 +157,8 @@ def _encode(
             stamp.apply(planes, count)
             marker.apply(planes)
             writer.write_picture(picture)
-            if count % fingerprint_every == 0:
-                marked = bgr_from_i420(picture)
-                fingerprinter.add(count / draft.fps, marked)
-                if not thumbnail:
-                    thumbnail = encode_jpeg(_thumbnail(marked), 80)
+            if not thumbnail:
+                thumbnail = encode_jpeg(_thumbnail(bgr_from_i420(picture)), 80)
             count += 1
             for block in sound.until(count / draft.fps):
                 writer.write_sound(block)
@@ -182,8 +172,17 @@ def _encode(
             next_step="give longer text or sound",
         )
     return _Encoded(
-        frames=count, duration=float(count / draft.fps), fingerprint=fingerprinter.result(), thumbnail=thumbnail
+        duration=float(count / draft.fps), fingerprint=_fingerprint_of(target, draft.fps), thumbnail=thumbnail
     )
+
+
+def _fingerprint_of(path: Path, fps: Fraction) -> str:
+    """What the encoded picture looks like, one frame a second: held against copies when credentials are recovered."""
+    from thsafe.media.decode import VideoReader
+    from thsafe.provenance.fingerprint import fingerprint
+
+    with VideoReader(path) as reader:
+        return fingerprint(reader.iter_bgr(step=max(1, round(fps))))
 
 
 class _Interleaver:
@@ -287,7 +286,7 @@ def _read_back(path: Path, marks: Marks, *, installation: Installation) -> dict[
 
     credentials = read_credentials(path, trust=installation.trust())
     if not credentials.state.intact or credentials.active_label != marks.manifest_id:
-        raise _lost("manifest", f"{credentials.state}: {', '.join(credentials.failure_codes) or 'another manifest'}")
+        raise _lost("manifest", f"{credentials.state}: {', '.join(credentials.reasons) or 'another manifest'}")
     with VideoReader(path) as reader:
         frames = reader.sample_bgr(_READ_BACK_FRAMES)
     reading = read_pictures((frame for _, frame in frames), installation.watermark_keys(), search=False)

@@ -40,6 +40,8 @@ class Examination:
     credentials: Credentials | None = None
     reading: MarkReading | None = None
     record: OutputRecord | None = None
+    recovered: Credentials | None = None
+    """The stored credentials that a watermark led to."""
     frames: list[tuple[float, Frame]] = field(default_factory=list)
 
     def sampled(self) -> list[tuple[float, Frame]]:
@@ -163,7 +165,7 @@ def _check_log(examination: Examination) -> Evidence:
 
 def _check_credentials(examination: Examination) -> Evidence:
     """The manifest in the file, judged by our own ladder."""
-    from thsafe.provenance.describe import credentials_evidence
+    from thsafe.findings import credentials_evidence
     from thsafe.provenance.read import read_credentials
     from thsafe.provenance.trust import Trust
 
@@ -194,8 +196,6 @@ def _check_watermark(examination: Examination) -> Evidence:
 
 def _check_recovery(examination: Examination) -> Evidence:
     """Credentials that were stripped, found again through the watermark and held against the picture."""
-    from thsafe.provenance.recover import recover
-
     if examination.installation is None:
         return not_evaluated("recovery", "No manifest store on this machine to look in.")
     if examination.credentials is not None and examination.credentials.state.intact:
@@ -212,13 +212,31 @@ def _check_recovery(examination: Examination) -> Evidence:
             code="UNKNOWN-ID",
         )
     examination.record = record
-    return recover(
-        record,
-        path=examination.path,
-        frames=examination.sampled(),
-        trust=examination.installation.trust(),
-        credentials=examination.credentials,
+    return _recover(examination, record, examination.installation)
+
+
+def _recover(examination: Examination, record: OutputRecord, installation: Installation) -> Evidence:
+    """Hold the stored manifest against the file in hand."""
+    from thsafe.findings import recovery_evidence
+    from thsafe.provenance.essence import essence_of
+    from thsafe.provenance.fingerprint import fingerprint
+    from thsafe.provenance.read import read_credentials
+    from thsafe.provenance.recover import Bindings, judge_recovery
+
+    reading = examination.reading
+    stored = Bindings(essence=record.essence_hash, fingerprint=record.fingerprint, watermark_id=record.watermark_id)
+    suspect = Bindings(
+        essence=None if examination.info.kind is MediaKind.IMAGE else essence_of(examination.path).digest,
+        fingerprint=fingerprint(examination.sampled()) if examination.sampled() else None,
+        watermark_id=reading.mark_id if reading else None,
     )
+    examination.recovered = read_credentials(
+        examination.path,
+        trust=installation.trust(),
+        manifest_bytes=record.manifest,
+        media_type=examination.info.media_type,
+    )
+    return recovery_evidence(judge_recovery(stored, suspect, examination.recovered), record, examination.recovered)
 
 
 def _check_container(examination: Examination) -> Evidence:
@@ -264,9 +282,9 @@ def _limits(evidence: list[Evidence], examination: Examination) -> tuple[str, ..
 
 def _tool() -> dict[str, str]:
     from thsafe import __version__
-    from thsafe.provenance.read import sdk_version
+    from importlib import metadata
 
-    return {"thsafe": __version__, "c2pa": sdk_version()}
+    return {"thsafe": __version__, "c2pa": metadata.version("c2pa-python")}
 
 
 def _media_facts(info: MediaInfo) -> dict[str, str | int | float | None]:

@@ -48,7 +48,7 @@ def checkpoint(as_json: bool) -> None:
     """Sign the log as it stands; give the text to someone who keeps it."""
     made = _ledger().checkpoint()
     if as_json:
-        print_json({"origin": made.origin, "size": made.size, "root": made.root.hex(), "note": made.note})
+        print_json({"origin": made.origin, "size": made.size, "root": made.root, "note": made.note})
     else:
         click.echo(made.note, nl=False)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from thsafe.watermark.sound import SoundMarker
     from thsafe.watermark.soundreader import read_sound
 
-ALGORITHM = "org.thsafe.watermark.1"
+ALGORITHM = "io.github.thsafe.watermark.1"
 """The soft-binding algorithm name: reverse-domain and private, not (yet) on the C2PA list of algorithms."""
 
 __all__ = [

@@ -72,6 +72,9 @@ class Portrait(Generator):
             MissingError: ``speech.espeak``: the optional voice is not installed.
             Refused: consent or policy forbids it; nothing was written.
         """
+        from generators.speech.espeak import Espeak
+
+        Espeak().iter_speech(text, voice=voice, rate=rate, pitch=pitch)  # tells what is wrong before the gate does
         params = _params(person=person, voice=voice, rate=rate, pitch=pitch, short_side=short_side, fps=fps, seed=seed)
         inputs = (_portrait_input(image, person), text_input(text))
         return self.run(Task.SAY, inputs, params, output_path, force=force)

@@ -272,7 +272,8 @@ class Espeak:
             range: Liveliness of the pitch, 0 to 99.
 
         Raises:
-            InputError: ``speech.empty``, ``speech.script``, ``speech.long``.
+            InputError: ``speech.empty``, ``speech.script``, ``speech.long``; ``speech.unspoken`` when the voice has no
+                sound for any of it.
             UsageError: ``speech.voice`` or ``speech.parameter``.
             MissingError: ``speech.espeak``.
         """
@@ -309,7 +310,8 @@ class Espeak:
     ) -> Iterator[Speech]:
         """Speak sentence by sentence: memory does not grow with the text. Times are relative to each sentence.
 
-        Everything a caller can get wrong is checked before this returns, not at the first sentence.
+        What a caller can get wrong is checked before this returns, not at the first sentence; only ``speech.unspoken``
+        is known at the end.
 
         Raises:
             As :meth:`speak`, without a limit of length.
@@ -335,6 +337,7 @@ class Espeak:
         }  # fmt: skip
 
         def spoken() -> Iterator[Speech]:
+            told = False
             pieces = texts.sentences(cleaned)
             piece = next(pieces, None)
             while piece is not None:
@@ -343,9 +346,17 @@ class Espeak:
                     sound, events = session.synthesize(piece, parameters, identifier)
                 # Alone, a sentence ends without the pause that the library makes between two of them.
                 pause = texts.pause_after(piece) * 165 / rate if following else 0.0
+                told = told or any(event.kind == _PHONEME and event.letters.strip(b"\0_:") for event in events)
                 if sound:
                     yield _speech(piece, sound, events, round(pause * SAMPLE_RATE))
                 piece = following
+            if not told:
+                raise InputError(
+                    f"The voice {voice!r} knows no sound for this text.",
+                    code="speech.unspoken",
+                    found=f"{len(text)} characters, none of them spoken",
+                    next_step="choose a voice of the text's language with --voice",
+                )
 
         return spoken()
 

@@ -12,12 +12,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.embedded.flow import smoothstep
 from generators.embedded.landmarks import (
     BROWS,
-    CHEEKS,
-    CHIN,
     FOREHEAD,
-    JAW,
     LEFT_LOWER,
     LEFT_UPPER,
     LOWER_INNER,
@@ -29,7 +27,6 @@ from generators.embedded.landmarks import (
     UPPER_INNER,
     UPPER_MIDDLE,
     UPPER_OUTER,
-    UPPER_SKIN,
     FaceFrame,
 )
 from generators.embedded.pose import CHANNELS
@@ -63,8 +60,6 @@ def expression_basis(face: FaceFrame) -> Array:
     corner = np.minimum(np.abs(x / half), 1.15) ** 1.6
     upper, lower = upper_lip(), lower_lip()
     corners = list(CORNERS)
-    chin, cheeks = list(CHIN), list(CHEEKS)
-    skin = list(UPPER_SKIN)
     side = np.sign(x)
     # the inner contour counts as 0, the outer as 1: lips roll and thin between them
     outer_upper = _rank(UPPER_OUTER, UPPER_MIDDLE, UPPER_INNER)
@@ -73,6 +68,8 @@ def expression_basis(face: FaceFrame) -> Array:
     away = np.hypot(np.abs(x) - half, y)
     with_corner = np.exp(-((away / 0.24) ** 1.6))
     around = sorted({*range(468)} - {*upper, *lower, *corners, *NOSE, *EYES, *BROWS})
+    below = np.exp(-(np.abs(x / 0.40) ** 3)) * smoothstep(y, 0.0, 0.08) * (1 - 0.6 * smoothstep(y, 0.2, face.chin))
+    above = np.clip((y + 0.36) / 0.28, 0.0, 1.0) * (y < 0)
     basis = np.zeros((len(CHANNELS), len(points), 2))
 
     def put(channel: str, marks: Iterable[int], dx: Array | float, dy: Array | float) -> None:
@@ -83,10 +80,10 @@ def expression_basis(face: FaceFrame) -> Array:
     put("jaw", lower, -0.10 * x / half, 0.28 + 0.72 * profile)
     put("jaw", corners, -0.10 * side, 0.26)
     put("jaw", upper, 0.0, 0.20 * (1 - profile) - 0.06 * profile)
-    put("jaw", chin, 0.0, 0.97 * np.exp(-((x / 0.55) ** 4)))
-    drop = np.clip((y + 0.1) / (0.7 * face.chin + 1e-6), 0.0, 1.0)
-    put("jaw", set(JAW) - set(chin), 0.0, 0.92 * np.exp(-((x / 0.52) ** 4)) * drop)
-    put("jaw", set(cheeks) - set(chin), 0.0, 0.30 * np.clip((y + 0.05) / 0.35, 0.0, 1.0))
+    # every mark of the lower face follows one smooth function, or the skin between the groups would crease
+    drop = smoothstep(y, -0.2, 0.55 * face.chin)
+    drop = np.where(y < 0, drop * (1 - profile), np.maximum(drop, profile))
+    put("jaw", around, 0.0, 0.97 * drop * np.exp(-(np.abs(x / 0.66) ** 3.2)))
 
     put("wide", (*upper, *lower), x / half, 0.0)
     put("wide", corners, side, 0.0)
@@ -102,16 +99,16 @@ def expression_basis(face: FaceFrame) -> Array:
 
     put("press", upper, 0.0, profile * (0.10 + 0.45 * outer_upper))
     put("press", lower, 0.0, -profile * (0.10 + 0.65 * outer_lower))
-    put("press", chin, 0.0, -0.25 * np.exp(-((x / 0.4) ** 4)))
+    put("press", around, 0.0, -0.30 * below)
 
     put("ftuck", lower, 0.0, -profile * (0.35 + 0.65 * outer_lower))
-    put("ftuck", chin, 0.0, -0.45 * np.exp(-((x / 0.45) ** 4)))
+    put("ftuck", around, 0.0, -0.60 * below)
 
     put("uraise", upper, 0.0, -profile)
-    put("uraise", skin, 0.0, -0.55 * profile)
+    put("uraise", around, 0.0, -0.85 * profile * above)
 
     put("ldrop", lower, 0.0, profile)
-    put("ldrop", chin, 0.0, 0.5 * np.exp(-((x / 0.45) ** 4)))
+    put("ldrop", around, 0.0, 0.70 * below)
 
     put("smile", (*upper, *lower, *corners), 0.75 * side * corner, -0.75 * corner + 0.12 * (1 - corner))
     lifted = np.exp(-((np.hypot(np.abs(x) - 1.25 * half, y + 0.12) / 0.30) ** 2))

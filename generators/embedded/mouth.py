@@ -8,6 +8,8 @@ stay anti-aliased and the opening needs no polygon.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,9 +20,23 @@ from generators.embedded.seam import Seam
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
+KEPT_GAP = 0.085
+"""u: a mouth that is this open in the picture keeps the teeth it shows."""
 _OVERSAMPLING = 4
 _TEETH = (0.17, 0.135, 0.15, 0.13, 0.13, 0.12)
 """Widths from the middle outwards, in halves of the mouth."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """How the inside of the mouth stands."""
+
+    jaw: float
+    """How far the jaw is open, in u."""
+    tongue: float
+    """How far the tongue is raised, 0 to 1."""
+    rounding: float
+    """How far the lips are pushed forward, in u: they shade what is behind."""
 
 
 class Mouth:
@@ -43,7 +59,7 @@ class Mouth:
         self._scale = scale
         grid = _grid(x0, y0, size, scale)
         # a broad smile shows teeth worth keeping; a thin strip of them would look broken once the mouth opens
-        self._keep = float(np.clip((seam.gap - 0.07) / 0.03, 0.0, 1.0))
+        self._keep = 1.0 if seam.gap > KEPT_GAP else 0.0
         self._upper = _shrink(_upper_teeth(grid, seam, self._half, tone), size) * np.float32(1.0 - self._keep)
         self._lower = _shrink(_lower_teeth(grid, seam, self._half, tone), size)
         self._tongue = _shrink(_tongue(grid, seam, self._half, tone), size)
@@ -64,7 +80,7 @@ class Mouth:
         field = np.stack([y - seam.upper_at(x), y - seam.lower_at(x), np.abs(x) / self._half], axis=-1)
         return np.ascontiguousarray(field, dtype=np.float32), (int(x0), int(y0))
 
-    def compose(self, source: Image, upper: Field, lower: Field, skull: Field, *, jaw: float, tongue: float) -> Image:
+    def compose(self, source: Image, upper: Field, lower: Field, skull: Field, state: Inside) -> Image:
         """The rectangle with lips and inside.
 
         Args:
@@ -72,8 +88,7 @@ class Mouth:
             upper: source position of every pixel by the upper lip's map: (h, w, 2).
             lower: the same by the lower lip's map.
             skull: the same by the head's turn alone.
-            jaw: how far the jaw is open, in u.
-            tongue: how far the tongue is raised, 0 to 1.
+            state: how the inside stands.
         """
         import cv2
 
@@ -96,7 +111,7 @@ class Mouth:
         total = np.maximum(weight_upper + weight_lower + weight_inside, 1e-4)
         mixed = from_upper * (weight_upper / total)[..., None] + from_lower * (weight_lower / total)[..., None]
         if float(weight_inside.max()) > 0.004:
-            inside = self._inside(source, skull, edge_upper, edge_lower, above[..., 2], jaw=jaw, tongue=tongue)
+            inside = self._inside(source, skull, edge_upper, edge_lower, above[..., 2], state)
             mixed[..., :3] += inside * (weight_inside / total)[..., None]
             if mixed.shape[2] == 4:
                 mixed[..., 3] += 255.0 * (weight_inside / total)
@@ -110,9 +125,7 @@ class Mouth:
         edge_upper: Field,
         edge_lower: Field,
         across: Field,
-        *,
-        jaw: float,
-        tongue: float,
+        state: Inside,
     ) -> Field:
         import cv2
 
@@ -126,8 +139,8 @@ class Mouth:
 
         colour = np.broadcast_to(self._cavity, (*skull.shape[:2], 3)).astype(np.float32)
         for image, down in (
-            (self._tongue, 0.72 * jaw - 0.045 * tongue),
-            (self._lower, 0.95 * jaw),
+            (self._tongue, 0.72 * state.jaw - 0.045 * state.tongue),
+            (self._lower, 0.95 * state.jaw),
             (self._upper, 0.0),
         ):
             sampled = layer(image, down)
@@ -136,9 +149,10 @@ class Mouth:
         shade = 0.72 + 0.28 * np.clip(edge_upper / 0.030, 0.0, 1.0)
         shade *= 0.65 + 0.35 * np.clip(-edge_lower / 0.030, 0.0, 1.0)
         shade *= 1.0 - 0.35 * np.clip((across - 0.6) / 0.4, 0.0, 1.0)
+        shade *= 1.0 - min(3.5 * max(state.rounding, 0.0), 0.4)
         colour *= shade[..., None]
         if self._seam.is_open:
-            own, share = self._own_band(source, skull, jaw)
+            own, share = self._own_band(source, skull, state.jaw)
             colour = colour + (own - colour) * share[..., None]
         return colour
 

@@ -15,7 +15,7 @@ from generators.embedded.framing import Framed, frame_portrait, load_portrait
 from generators.embedded.head import HeadField
 from generators.embedded.landmarks import LOWER_OUTER, UPPER_OUTER, FaceFrame
 from generators.embedded.matte import compose_layers, split_layers
-from generators.embedded.mouth import Mouth
+from generators.embedded.mouth import Inside, Mouth
 from generators.embedded.pose import CHANNELS, Pose
 from generators.embedded.seam import find_seam
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Framed", "Puppet", "frame_portrait", "load_portrait"]
 
-_JAW, _PRESS, _FTUCK, _TONGUE = (CHANNELS.index(name) for name in ("jaw", "press", "ftuck", "tongue"))
+_JAW, _PRESS, _FTUCK, _LDROP, _TONGUE = map(CHANNELS.index, ("jaw", "press", "ftuck", "ldrop", "tongue"))
+_PUCKER = CHANNELS.index("pucker")
 
 
 class Puppet:
@@ -93,9 +94,12 @@ class Puppet:
         if x1 > x0 and y1 > y0:
             pixels = self._identity[y0:y1, x0:x1]
             maps = [pixels - self._lattice.spread(part, x0, y0, x1 - x0, y1 - y0) for part in (upper, lower, skull)]
-            jaw = float(expression[_JAW]) * self._scale
-            tongue = float(expression[_TONGUE])
-            frame[y0:y1, x0:x1] = self._mouth.compose(self._source, *maps, jaw=jaw, tongue=tongue)
+            inside = Inside(
+                jaw=float(expression[_JAW]) * self._scale,
+                tongue=float(expression[_TONGUE]),
+                rounding=float(expression[_PUCKER]) * self._scale,
+            )
+            frame[y0:y1, x0:x1] = self._mouth.compose(self._source, *maps, inside)
         result: Frame = frame if self._layers is None else compose_layers(frame, self._layers.background)
         return result
 
@@ -107,10 +111,10 @@ class Puppet:
             self._source[y0:y1, x0:x1, :3] = eye.draw(self._picture, blink=blink, gaze=gaze)
 
     def _with_closure(self, expression: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take the gap of a mouth open in the picture off the jaw.
+        """Take the gap of a mouth open in the picture off what the channels ask for.
 
-        All of it for p, b, m, f and v, so that they close. Otherwise the mouth opens to the greater of gap and jaw,
-        rounded off: (gap^3 + jaw^3)^(1/3). At rest the picture stays as it is.
+        The mouth opens to the greater of gap and jaw, rounded off: (gap^3 + jaw^3)^(1/3); at rest the picture stays as
+        it is. For p, b, m, f and v the lower lip rises by the gap, so that they close.
         """
         if not self._seam.is_open:
             return expression
@@ -119,7 +123,8 @@ class Puppet:
         jaw = max(float(expression[_JAW]), 0.0)
         spare = gap + jaw - float(np.cbrt(gap**3 + jaw**3))
         changed = expression.copy()
-        changed[_JAW] -= np.float32(max(shut * gap, spare))
+        changed[_JAW] -= np.float32(spare)
+        changed[_LDROP] -= np.float32(shut * gap)
         return changed
 
     def _compose(self, skull: Field, expression: NDArray[np.float32]) -> tuple[Field, Field]:

@@ -143,7 +143,8 @@ class PolicyFacts:
             "mediaIntact": self.media_intact,
             "namedModel": self.named_model,
             "screenedOut": sorted(self.screened_out),
-            "performer": depiction.performer,
+            # Only a job without any depiction shows nobody; an input that claims so has stated nothing.
+            "performer": depiction.performer if self.depictions == () or depiction.performer != "none" else "unstated",
             "syntheticProof": depiction.synthetic_proof,
             "declared": {
                 "sexual": self.declared.sexual,

@@ -40,3 +40,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("THSAFE_HOME", str(folder))
     monkeypatch.delenv("THSAFE_DB", raising=False)
     return folder
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    """``gate_world.World``: an installation of this test's own, with gate, clock, people and consents."""
+    monkeypatch.delenv("THSAFE_DB", raising=False)
+    monkeypatch.delenv("THSAFE_CONSENT", raising=False)
+    spec = importlib.util.spec_from_file_location("gate_world", ROOT / "tests" / "gate_world.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.World(tmp_path)

@@ -35,7 +35,7 @@ from thsafe.consent.store import ConsentStore
 from thsafe.consent.verify import consent_facts
 from thsafe.core.clock import Clock, system_clock, to_text
 from thsafe.core.errors import ConsentRefused, PolicyRefused
-from thsafe.core.types import Decision, Json, MediaKind, MediaRef, Obligations, Request
+from thsafe.core.types import Decision, Json, MediaKind, MediaRef, Obligations, Request, Task
 from thsafe.home import Home
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ PERMIT_TERM: Final = timedelta(hours=12)
 _SKEW: Final = timedelta(seconds=2)
 """The tolerance that the log itself allows between clocks."""
 
-_UNSHOWN: Final = frozenset({"driver", "voice", "text"})
-"""Roles that do not put anybody's picture into the output; every other picture or film does."""
+_DRIVEN: Final = frozenset({Task.DRIVE, Task.ANIMATE, Task.PUPPET})
+"""Tasks in which the input ``driver`` lends movement and is not seen."""
 
 _SECRET: Final = secrets.token_bytes(32)
 
@@ -218,7 +218,9 @@ class Gate:
         self._renew_statuses(now)
         facts = self._job_facts(request, digest, now)
         offered = named(consents)
-        findings = [self._find(ref, request, facts, offered) for ref in request.inputs if _shows_somebody(ref)]
+        findings = [
+            self._find(ref, request, facts, offered) for ref in request.inputs if _shows_somebody(ref, request.task)
+        ]
         facts = replace(facts, depictions=tuple(finding.depiction for finding in findings))
         answer = decide(self._bundle, facts)
         event = self._event(request, digest, facts, answer, findings)
@@ -465,8 +467,11 @@ def _void(code: str, message: str, found: str) -> PolicyRefused:
     )
 
 
-def _shows_somebody(ref: MediaRef) -> bool:
-    return ref.role not in _UNSHOWN or (ref.kind in {MediaKind.IMAGE, MediaKind.VIDEO} and ref.role != "driver")
+def _shows_somebody(ref: MediaRef, task: Task) -> bool:
+    """Whether an input may put somebody's picture into the output: every picture and film but a driver's."""
+    if ref.kind in {MediaKind.AUDIO, MediaKind.TEXT}:
+        return ref.role not in {"voice", "text", "driver"}
+    return not (ref.role == "driver" and task in _DRIVEN)
 
 
 def _names_a_person(request: Request) -> bool:

@@ -28,6 +28,7 @@ CONTEXT: Final = (
 TYPE: Final = "ThsafeConsent"
 ASSURANCES: Final = ("self", "collector", "wallet", "notary")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_NONCE: Final = re.compile(r"([0-9a-f]{2}){16,32}")
 _ID: Final = re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_ITEMS: Final = 64
 _WHAT: Final = "consent record"
@@ -72,9 +73,11 @@ class ConsentEvidence:
     """How the collector knows: the recording stays with the collector, only its digest is here."""
 
     recording_sha256: str
+    nonce: str
+    """Hexadecimal; with the terms it gives the phrase that was to be read, see ``thsafe.consent.phrase``."""
     phrase_sha256: str
     method: str
-    """``phrase-attached``, ``phrase-transcribed`` or another word of the collector."""
+    """``phrase-attached`` (a person has listened) or ``phrase-transcribed`` (the offline recogniser has)."""
     transcript_score: float | None = None
 
 
@@ -183,6 +186,7 @@ def build(
         body["evidence"] = _without_none(
             {
                 "recordingSha256": evidence.recording_sha256,
+                "nonce": evidence.nonce,
                 "phraseSha256": evidence.phrase_sha256,
                 "method": evidence.method,
                 "transcriptScore": evidence.transcript_score,
@@ -193,8 +197,8 @@ def build(
         "id": f"urn:uuid:{uuid.uuid4()}",
         "type": ["VerifiableCredential", TYPE],
         "issuer": terms.estate or subject,
-        "validFrom": _date_time(terms.valid_from),
-        "validUntil": _date_time(terms.valid_until),
+        "validFrom": date_time(terms.valid_from),
+        "validUntil": date_time(terms.valid_until),
         "credentialSubject": body,
         "credentialStatus": [
             {
@@ -217,7 +221,7 @@ def terms_json(terms: Terms) -> dict[str, Json]:
     return _without_none(
         {
             "licensee": terms.licensee,
-            "delegates": [{"id": item.did, "until": _date_time(item.until)} for item in terms.delegates],
+            "delegates": [{"id": item.did, "until": date_time(item.until)} for item in terms.delegates],
             "commitments": dict(terms.commitments),
             "referenceMedia": [{"role": item.role, "sha256": item.sha256} for item in terms.references],
             "scope": _without_none(
@@ -233,7 +237,7 @@ def terms_json(terms: Terms) -> dict[str, Json]:
                 }
             ),
             "ageClass": terms.age_class,
-            "comesOfAge": None if terms.comes_of_age is None else _date_time(terms.comes_of_age),
+            "comesOfAge": None if terms.comes_of_age is None else date_time(terms.comes_of_age),
             "guardian": terms.guardian,
             "courtReference": terms.court_reference,
             "deceased": terms.deceased,
@@ -254,7 +258,9 @@ def commit(value: str) -> tuple[str, str]:
     return hashlib.sha256(f"{salt}:{value}".encode()).hexdigest(), salt
 
 
-def parse_terms(body: Mapping[str, Json], valid_from: datetime, valid_until: datetime) -> Terms:
+def parse_terms(
+    body: Mapping[str, Json], valid_from: datetime, valid_until: datetime, *, least_references: int = 1
+) -> Terms:
     """Read the terms out of a ``credentialSubject`` or a request; raises KeyError, TypeError or ValueError."""
     scope = _mapping(body, "scope")
     if not valid_from < valid_until:
@@ -266,12 +272,13 @@ def parse_terms(body: Mapping[str, Json], valid_from: datetime, valid_until: dat
     return Terms(
         licensee=_did(body, "licensee"),
         delegates=tuple(
-            Delegate(did=_did(item, "id"), until=_moment(item, "until")) for item in _items(body, "delegates", least=0)
+            Delegate(did=_did(item, "id"), until=moment_of(item, "until"))
+            for item in _items(body, "delegates", least=0)
         ),
         commitments={name: _digest(_mapping(body, "commitments"), name) for name in _mapping(body, "commitments")},
         references=tuple(
             Reference(role=_text(item, "role"), sha256=_digest(item, "sha256"))
-            for item in _items(body, "referenceMedia", least=1)
+            for item in _items(body, "referenceMedia", least=least_references)
         ),
         scope=Scope(
             modes=_words(scope, "modes"),
@@ -286,7 +293,7 @@ def parse_terms(body: Mapping[str, Json], valid_from: datetime, valid_until: dat
         valid_from=valid_from,
         valid_until=valid_until,
         age_class=_one_of(body, "ageClass", ("adult", "minor")),
-        comes_of_age=None if comes is None else _moment(body, "comesOfAge"),
+        comes_of_age=None if comes is None else moment_of(body, "comesOfAge"),
         guardian=None if guardian is None else _did(body, "guardian"),
         court_reference=_maybe_text(body, "courtReference"),
         deceased=_flag(body, "deceased"),
@@ -308,7 +315,7 @@ def _parse(document: Mapping[str, Json]) -> ConsentRecord:
     if not _ID.fullmatch(_text(document, "id")):
         raise ValueError("id is not a urn:uuid")
     body = _mapping(document, "credentialSubject")
-    terms = parse_terms(body, _moment(document, "validFrom"), _moment(document, "validUntil"))
+    terms = parse_terms(body, moment_of(document, "validFrom"), moment_of(document, "validUntil"))
     issuer, subject = _did(document, "issuer"), _did(body, "id")
     if issuer != (terms.estate or subject):
         raise ValueError("issuer is neither the subject nor the estate")
@@ -335,6 +342,7 @@ def _evidence(item: Mapping[str, Json]) -> ConsentEvidence:
         raise ValueError("evidence.transcriptScore is not in 0..1")
     return ConsentEvidence(
         recording_sha256=_digest(item, "recordingSha256"),
+        nonce=_nonce(item),
         phrase_sha256=_digest(item, "phraseSha256"),
         method=_text(item, "method"),
         transcript_score=None if score is None else float(score),
@@ -405,17 +413,26 @@ def _digest(holder: Mapping[str, Json], name: str) -> str:
     return value
 
 
+def _nonce(holder: Mapping[str, Json]) -> str:
+    value = _text(holder, "nonce")
+    if not _NONCE.fullmatch(value):
+        raise ValueError("nonce is not 16 to 32 bytes in lower-case hexadecimal")
+    return value
+
+
 def _did(holder: Mapping[str, Json], name: str) -> str:
     value = _text(holder, name)
     public_key_from_did(value)
     return value
 
 
-def _moment(holder: Mapping[str, Json], name: str) -> datetime:
+def moment_of(holder: Mapping[str, Json], name: str) -> datetime:
+    """A time stamp field; raises KeyError, TypeError or ValueError."""
     return from_text(_text(holder, name))
 
 
-def _date_time(moment: datetime) -> str:
+def date_time(moment: datetime) -> str:
+    """RFC 3339 in whole seconds of UTC, as credentials write it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from policies.facts import ConsentFacts, StatusFacts
 from thsafe.consent import proof
+from thsafe.consent.collect import phrase_fits
 from thsafe.consent.present import holder_of
 from thsafe.consent.record import ConsentRecord
 from thsafe.consent.status import StatusFolder
@@ -56,7 +57,7 @@ def consent_facts(
         collector_proof=trusted and independent and record.collector in signers,
         holder_proof=holder != "" and holder == requester and holder in licensees,
         media_match=media_match,
-        evidence=record.evidence is not None,
+        evidence=phrase_fits(record),
         licensees=frozenset(licensees),
         valid_from=terms.valid_from,
         valid_until=terms.valid_until,

@@ -1,0 +1,286 @@
+"""Consent of another person: the licensee requests, the person signs and is recorded, a collector countersigns.
+
+Each step makes one file, so that the three may be far apart: request -> record -> countersigned record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from thsafe.consent import proof
+from thsafe.consent.files import malformed, sha256_of
+from thsafe.consent.phrase import agreed_part, agreement, phrase
+from thsafe.consent.record import (
+    ASSURANCES,
+    ConsentEvidence,
+    ConsentRecord,
+    Reference,
+    StatusEntry,
+    Terms,
+    build,
+    date_time,
+    moment_of,
+    parse_terms,
+    terms_json,
+)
+from thsafe.consent.status import new_entries
+from thsafe.core.errors import ConsentRefused
+from thsafe.core.types import Json
+from thsafe.keys.did import did_from_public_key, public_key_from_did
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+_TYPE: Final = "ThsafeConsentRequest"
+_WHAT: Final = "consent request"
+ENOUGH: Final = 5 / 6
+"""Share of the phrase that the offline recogniser must hear: one word of six may be lost in a noisy room."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRequest:
+    """What a licensee asks of a person; ``document`` is what the licensee signed."""
+
+    id: str
+    collector: str
+    assurance: str
+    terms: Terms
+    status: tuple[StatusEntry, ...]
+    nonce: str
+    document: Mapping[str, Json]
+
+    @property
+    def phrase(self) -> str:
+        """The words the person reads aloud, in front of the camera."""
+        terms = self.document["terms"]
+        return phrase(
+            agreed_part(terms, self.document["validFrom"], self.document["validUntil"], self.collector), self.nonce
+        )
+
+
+def request_consent(
+    terms: Terms,
+    key: Ed25519PrivateKey,
+    *,
+    collector: str,
+    now: datetime,
+    assurance: str = "collector",
+    taken: Sequence[int] = (),
+) -> dict[str, Json]:
+    """Ask a person for consent to these terms.
+
+    Args:
+        terms: what is asked; ``references`` may be empty, the person then names the pictures.
+        key: the licensee's key.
+        collector: DID of whoever will verify and countersign.
+        now: the time.
+        assurance: ``collector``, ``wallet`` or ``notary``.
+        taken: places in the collector's status lists that are known to be in use.
+    """
+    document: dict[str, Json] = {
+        "type": _TYPE,
+        "id": f"urn:uuid:{uuid.uuid4()}",
+        "collector": collector,
+        "assurance": assurance,
+        "validFrom": date_time(terms.valid_from),
+        "validUntil": date_time(terms.valid_until),
+        "terms": terms_json(terms),
+        "statusListIndex": new_entries(collector, taken)[0].index,
+        "nonce": secrets.token_hex(16),
+    }
+    signed = proof.sign(document, key, created=now)
+    parse_request(signed)
+    return signed
+
+
+def parse_request(document: Mapping[str, Json]) -> ConsentRequest:
+    """Read a request and check that its licensee signed it.
+
+    Raises:
+        InputError: ``consent.malformed``.
+    """
+    try:
+        return _parse(document)
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as problem:
+        what = f"no field {problem}" if isinstance(problem, KeyError) else str(problem)
+        raise malformed(_WHAT, what) from problem
+
+
+def _parse(document: Mapping[str, Json]) -> ConsentRequest:
+    if document.get("type") != _TYPE or document.get("assurance") not in ASSURANCES[1:]:
+        raise ValueError("not a consent request")
+    terms = parse_terms(
+        document["terms"], moment_of(document, "validFrom"), moment_of(document, "validUntil"), least_references=0
+    )
+    if not any(item.signer == terms.licensee for item in proof.verified(document)):
+        raise ValueError("the licensee named in it has not signed it")
+    public_key_from_did(document["collector"])
+    index = document["statusListIndex"]
+    if isinstance(index, bool) or not isinstance(index, int) or index < 0:
+        raise ValueError("statusListIndex is not a place in a list")
+    return ConsentRequest(
+        id=str(document["id"]),
+        collector=document["collector"],
+        assurance=document["assurance"],
+        terms=terms,
+        status=tuple(replace(entry, index=index) for entry in new_entries(document["collector"])),
+        nonce=str(document["nonce"]),
+        document=document,
+    )
+
+
+def record_consent(
+    request: ConsentRequest,
+    keys: Sequence[Ed25519PrivateKey],
+    *,
+    now: datetime,
+    references: Sequence[Reference] = (),
+    commitments: Mapping[str, str] | None = None,
+    recording: Path | None = None,
+    heard: Sequence[str] | None = None,
+) -> dict[str, Json]:
+    """The person's side: sign the terms as requested, with the pictures that are theirs.
+
+    Args:
+        request: what was asked; terms can be taken or left, not changed.
+        keys: of the person first, then of a guardian or the estate where the terms name one.
+        now: the time.
+        references: pictures and films of the person, beside those in the request.
+        commitments: salted digests of name and birth date; their values stay with the person.
+        recording: the person reading the phrase.
+        heard: the words that the offline recogniser heard in it, if it was asked.
+
+    Raises:
+        ConsentRefused: ``consent.phrase``: the recording does not hold the phrase.
+        InputError: the recording cannot be read, or the terms name no picture.
+    """
+    evidence = None
+    if recording is not None:
+        score = None if heard is None else agreement(request.phrase, heard)
+        if score is not None and score < ENOUGH:
+            raise ConsentRefused(
+                "The recording does not hold the phrase of this request.",
+                code="consent.phrase",
+                found=f"{score:.0%} of the words: {' '.join(heard or ())[:120]}",
+                rule=f'the words are: "{request.phrase}"',
+                next_step="record again in a quiet room, reading the words in this order",
+            )
+        evidence = ConsentEvidence(
+            recording_sha256=sha256_of(recording),
+            nonce=request.nonce,
+            phrase_sha256=hashlib.sha256(request.phrase.encode()).hexdigest(),
+            method="phrase-attached" if score is None else "phrase-transcribed",
+            transcript_score=score,
+        )
+    terms = replace(
+        request.terms,
+        references=tuple(dict.fromkeys((*request.terms.references, *references))),
+        commitments=dict(commitments or {}),
+    )
+    document = build(
+        terms,
+        subject=did_from_public_key(keys[0].public_key()),
+        collector=request.collector,
+        assurance=request.assurance,
+        status=request.status,
+        evidence=evidence,
+    )
+    for key in keys:
+        document = proof.sign(document, key, created=now)
+    return document
+
+
+def countersign(
+    document: Mapping[str, Json],
+    key: Ed25519PrivateKey,
+    *,
+    now: datetime,
+    recording: Path | None = None,
+    taken: Sequence[int] = (),
+) -> ConsentRecord:
+    """The collector's side: check what can be checked, then vouch.
+
+    Args:
+        document: the record as the person signed it.
+        key: the collector's key.
+        now: the time.
+        recording: the recording as the collector received it; it stays with the collector.
+        taken: places in the collector's status lists that other records have.
+
+    Raises:
+        InputError: ``consent.malformed``.
+        ConsentRefused: ``consent.subject-signature``, ``consent.collector-signature``, ``consent.evidence`` or
+            ``consent.status-place``.
+    """
+    record = ConsentRecord.parse(document)
+    signers = {item.signer for item in proof.verified(document) if item.purpose == proof.ASSERTION}
+    needed = {record.issuer, *(did for did in (record.terms.guardian, record.terms.estate) if did)}
+    if needed - signers:
+        raise _unfit(
+            "consent.subject-signature",
+            "The record is not signed by all who must sign it.",
+            f"no valid signature of {', '.join(sorted(needed - signers))}",
+            "ask the person to sign again: thsafe consent record",
+        )
+    did = did_from_public_key(key.public_key())
+    if record.collector != did or did in {record.issuer, record.subject}:
+        raise _unfit(
+            "consent.collector-signature",
+            "This key cannot countersign the record.",
+            f"the record names collector {record.collector}, this key is {did}",
+            "countersign with the key of the collector that the request named, who is not the person itself",
+        )
+    if record.assurance != "self" and not _recorded(record, recording):
+        raise _unfit(
+            "consent.evidence",
+            "The recording is not the one that the record was signed with.",
+            "no recording" if recording is None else recording.name,
+            "give the recording that came with the record: --recording FILE",
+        )
+    if any(entry.index in taken for entry in record.status):
+        raise _unfit(
+            "consent.status-place",
+            "Another record has this record's place in the status list.",
+            f"place {record.status[0].index}",
+            "make a new request",
+        )
+    return ConsentRecord.parse(proof.sign(document, key, created=now))
+
+
+def phrase_fits(record: ConsentRecord) -> bool:
+    """Whether the record's evidence is for the phrase of these very terms."""
+    evidence = record.evidence
+    if evidence is None:
+        return False
+    body = record.document["credentialSubject"]
+    agreed = agreed_part(body, record.document["validFrom"], record.document["validUntil"], record.collector)
+    expected = hashlib.sha256(phrase(agreed, evidence.nonce).encode()).hexdigest()
+    return hmac.compare_digest(expected, evidence.phrase_sha256)
+
+
+def _recorded(record: ConsentRecord, recording: Path | None) -> bool:
+    return (
+        recording is not None
+        and record.evidence is not None
+        and phrase_fits(record)
+        and hmac.compare_digest(sha256_of(recording), record.evidence.recording_sha256)
+    )
+
+
+def _unfit(code: str, message: str, found: str, next_step: str) -> ConsentRefused:
+    return ConsentRefused(
+        message,
+        code=code,
+        found=found,
+        rule="docs/explanation/consent.md, The three signatures",
+        next_step=next_step,
+        log="nothing was written",
+    )

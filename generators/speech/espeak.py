@@ -30,6 +30,8 @@ LONGEST_TEXT: Final = 20_000
 SILENCE: Final = ""
 """The ``ipa`` of a pause."""
 
+_BROKEN_VOICES: Final = frozenset({"kl"})
+"""Voices that are not offered: Greenlandic reading a number ends the whole process (espeak-ng 1.52)."""
 _SYNCHRONOUS: Final = 2
 _PHONEME_EVENTS_IN_IPA: Final = 0x0003
 _DO_NOT_EXIT: Final = 0x8000
@@ -208,7 +210,7 @@ class _Session:
             # `languages` is a list of (priority byte, name, NUL); the first is the voice's own.
             language = ctypes.string_at(record.languages + 1).decode()
             identifier = record.identifier.decode()
-            if self._has_dictionary(identifier, language):
+            if language not in _BROKEN_VOICES and self._has_dictionary(identifier, language):
                 yield Voice(name=language, language=language, title=record.name.decode().strip()), identifier
             position += 1
 

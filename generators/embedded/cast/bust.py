@@ -32,7 +32,14 @@ def background(person: Person, frame: Frame) -> FloatArray:
     tint = base * (
         np.array([1.06, 1.0, 0.92], np.float32) * warm + np.array([0.90, 1.0, 1.10], np.float32) * (1 - warm)
     )
-    return np.asarray(tint * level[..., None], np.float32)
+    room = np.asarray(tint * level[..., None], np.float32)
+    # Lights and leaves far behind, thrown out of focus into discs.
+    rng = np.random.default_rng(person.seed + 2)
+    for _ in range(16):
+        cx, cy, r = float(rng.uniform(-2.4, 2.4)), float(rng.uniform(-1.8, 1.2)), float(rng.uniform(0.12, 0.40))
+        disc = smoothstep(np.hypot(x - cx, y - cy), r * 1.16, r * 0.84)
+        room *= 1 + disc[..., None] * float(rng.uniform(0.03, 0.13)) * np.array([1.1, 1.0, 0.85], np.float32)
+    return room
 
 
 _TUCK = 0.11

@@ -91,7 +91,7 @@ def paint_lips(person: Person, points: FloatArray, frame: Frame, albedo: FloatAr
     line = lip_line(points)
     seam = np.interp(x, line[:, 0], line[:, 1])
     streak = noise(frame, 0.018, person.seed + 31)
-    tone = np.where(y < seam, 0.88, 1.0) + 0.02 * streak
+    tone = 0.88 + 0.12 * smoothstep(y - seam, -0.012, 0.012) + 0.02 * streak
     over(albedo, (colour * tone[..., None]).astype(np.float32), mask * 0.88)
     return mask
 
@@ -101,7 +101,7 @@ def paint_lip_line(person: Person, points: FloatArray, frame: Frame, canvas: Flo
     line = lip_line(points)
     t = np.linspace(-1, 1, len(line))
     dark = linear(person.lip_colour) * np.array([0.16, 0.09, 0.09], np.float32)
-    widths = 0.007 + 0.012 * (1 - np.abs(t) ** 2.2)
+    widths = 0.006 + 0.009 * (1 - np.abs(t) ** 2.2)
     over(canvas, dark * 1.6, stroke(frame, line, widths * 2.2, soft=0.010) * 0.40)
     over(canvas, dark, stroke(frame, line, widths, soft=0.003) * 0.88)
     x, y = frame.grid()
@@ -164,9 +164,9 @@ def paint_eye(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, c
     # The ball: white is never white; darker to both corners and under the upper lid.
     rx, ry = (x - middle[0]) / (half * 1.12), (y - middle[1]) / (half * 0.95)
     ball = np.clip(1 - rx**2 * 0.75 - ry**2 * 0.3, 0.1, 1)
-    shade = (0.46 + 0.54 * ball) * (0.52 + 0.48 * smoothstep(y - up_y, 0.0, 0.085))
+    shade = (0.46 + 0.54 * ball) * (0.40 + 0.60 * smoothstep(y - up_y, 0.0, 0.085))
     shade *= 0.88 + 0.12 * smoothstep(x, 0.5, -0.5)
-    white = linear((244, 238, 234)) * 0.86
+    white = linear((246, 240, 236)) * 0.95
     sclera = white * shade[..., None]
     corner = _spot(x, y, (float(inner[0]) + eye.side * 0.012, float(inner[1]) + 0.002), 0.030, 0.030)
     sclera = sclera + (linear((214, 138, 126)) * 0.8 - sclera) * (corner * 0.85)[..., None]
@@ -190,14 +190,14 @@ def paint_eye(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, c
     collar = np.exp(-(((r - 0.50) / 0.13) ** 2))
     # Light falls through the cornea and gathers on the side away from the lamp.
     gather = np.clip(0.5 + 0.62 * (dx * 0.5 + dy) / radius, 0, 1.3)
-    tone = (0.34 + 1.25 * gather) * (1 + 0.22 * spokes)
+    tone = (0.16 + 1.45 * gather**1.6) * (1 + 0.26 * spokes)
     iris = colour * tone[..., None]
     iris = iris + (colour * np.array([1.25, 1.05, 0.75], np.float32) - iris) * (0.40 * collar)[..., None]
-    iris *= (1 - 0.80 * smoothstep(r, 0.74, 1.02))[..., None]
-    iris *= (0.42 + 0.58 * smoothstep(y - up_y, -0.01, 0.075))[..., None]
+    iris *= (1 - 0.88 * smoothstep(r, 0.70, 1.0))[..., None]
+    iris *= (0.30 + 0.70 * smoothstep(y - up_y, 0.0, 0.10))[..., None]
     edge = 1.6 / (radius * frame.unit)
     over(canvas, np.asarray(iris, np.float32), smoothstep(r, 1.02 + edge, 0.97 - edge) * open_mask)
-    over(canvas, np.full(3, 0.006, np.float32), smoothstep(r, 0.43 + edge, 0.40 - edge) * open_mask)
+    over(canvas, np.full(3, 0.006, np.float32), smoothstep(r, 0.46 + edge, 0.42 - edge) * open_mask)
     over(
         canvas,
         np.full(3, 0.95, np.float32),
@@ -255,7 +255,7 @@ def _paint_lashes(
         t = 0.22 + 0.76 * (k + float(rng.uniform(-0.35, 0.35))) / 25
         i = int(np.clip(t, 0, 1) * (len(line) - 1))
         root = line[i] - (0, 0.006)
-        length = (0.010 + 0.030 * t**1.6) * person.lashes * float(rng.uniform(0.8, 1.15))
+        length = (0.010 + 0.024 * t**1.6) * person.lashes * float(rng.uniform(0.8, 1.15))
         lean = eye.side * (-0.15 + 1.25 * t)
         tip = root + np.array([lean * length, -length * 0.85])
         bend = (root + tip) / 2 + np.array([eye.side * 0.15 * length, 0.12 * length])

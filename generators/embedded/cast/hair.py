@@ -133,8 +133,12 @@ def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: i
         )
         t3 = np.concatenate([tangent, rise[..., None]], axis=-1)
         t3 /= np.maximum(np.linalg.norm(t3, axis=-1, keepdims=True), 1e-9)
-        shift = rng.normal(0, 0.06, (max(lock.clumps, 1), 1))[tuft] + rng.normal(0, 0.03, (n, 1))
-        level = (1 + rng.normal(0, 0.06, (max(lock.clumps, 1), 1))[tuft]) * (1 + rng.normal(0, 0.12, (n, 1)))
+        # Tufts differ more the farther they are from the scalp.
+        tuft_shift = rng.normal(0, 0.06, (max(lock.clumps, 1), 1))[tuft]
+        tuft_level = rng.normal(0, 0.06, (max(lock.clumps, 1), 1))[tuft]
+        apart = np.minimum(along / 0.35, 1)[None] if lock.strands else np.ones((1, steps), np.float32)
+        shift = tuft_shift * apart + rng.normal(0, 0.03, (n, 1))
+        level = (1 + tuft_level * apart) * (1 + rng.normal(0, 0.12, (n, 1)))
         light = np.full(lines.shape[:2], 0.20)
         shine = np.zeros(lines.shape[:2])
         for lamp, power in ((KEY, 1.0), (FILL, 0.28)):
@@ -142,7 +146,7 @@ def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: i
             half = (d + view) / np.linalg.norm(d + view)
             facing = np.clip(surface @ d * 0.75 + 0.25, 0, 1)
             light += power * facing * np.sqrt(np.clip(1 - (t3 @ d) ** 2, 0, 1))
-            for offset, sharp, strength in ((-0.06, 90, 0.55), (0.16, 16, 0.24)):
+            for offset, sharp, strength in ((-0.06, 80, 0.75), (0.16, 16, 0.24)):
                 bent = t3 + surface * (shift + offset)[..., None]
                 bent /= np.linalg.norm(bent, axis=-1, keepdims=True)
                 shine += power * strength * facing * np.clip(1 - (bent @ half) ** 2, 0, 1) ** (sharp / 2)
@@ -150,11 +154,11 @@ def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: i
         own = np.repeat(base[None], n, axis=0)
         grey = rng.uniform(0, 1, n) < person.grey
         own[grey] = np.array([0.40, 0.395, 0.40], np.float32)
-        own = own * level
+        shade = own[:, None] * level[..., None]
         roots = 0.72 + 0.28 * np.minimum(along / 0.25, 1)
-        colour = own[:, None] * (light * roots[None] * lock.depth)[..., None]
-        glow = np.clip(own, 0, 1) ** 0.75 * 1.15 + 0.035
-        colour = colour + glow[:, None] * ((shine + edge) * lock.depth**2)[..., None] * 0.75
+        colour = shade * (light * roots[None] * lock.depth)[..., None]
+        glow = np.clip(shade, 0, 1) ** 0.75 * 1.15 + 0.035
+        colour = colour + glow * ((shine + edge) * lock.depth**2)[..., None] * 1.05
         coded = np.round(np.sqrt(np.clip(colour, 0, 1)) * 255)
         pixels = np.round(frame.pixels(lines.astype(np.float32)) * scale).astype(np.int64)
         taper = np.minimum(0.45 + along / 0.2, 1 - 0.7 * along**1.6)

@@ -22,7 +22,7 @@ def _coat(
     fray: float = 0.14,
     ragged: float = 0.03,
 ) -> list[Lock]:
-    """The same sheet three times: a dark ground, the body of the hair, fine strands that catch the light."""
+    """The same sheet again and again: a dark ground, the body, fine strands that catch the light, a few astray."""
     return [
         Lock(
             guides=sheet,
@@ -32,13 +32,14 @@ def _coat(
             stray=stray * wander,
             clumps=clumps * tufts,
             fray=fray * ends,
-            ragged=ragged,
+            ragged=ragged * late,
             wave=wave,
         )
-        for share, width, depth, wander, tufts, ends in (
-            (450, 0.024, 0.58, 0.5, 0, 1.3),
-            (1500, 0.012, 0.88, 1.0, 1, 1.0),
-            (1900, 0.006, 1.00, 1.3, 2, 1.3),
+        for share, width, depth, wander, tufts, ends, late in (
+            (450, 0.024, 0.58, 0.5, 0, 1.3, 1.6),
+            (1500, 0.012, 0.88, 1.0, 1, 1.0, 1.0),
+            (1900, 0.006, 1.00, 1.3, 2, 1.3, 0.9),
+            (40, 0.004, 1.00, 2.4, 0, 2.5, 1.0),
         )
     ]
 
@@ -53,7 +54,7 @@ def _hairline(points: FloatArray, x: float) -> float:
     return y + 0.30 * min(1.0, abs(x) / (0.92 * _half_width(points))) ** 3.2
 
 
-def _curtain(points: FloatArray, s: int, part: float, y1: float, *, flare: float = 0.0) -> Guides:
+def _curtain(points: FloatArray, s: int, part: float, y1: float, *, flare: float = 0.0, fringe: float = 0.0) -> Guides:
     """One side of parted hair: from the parting over the skull, past the cheek, to the height ``y1``."""
     w = _half_width(points)
     h = float(points[10, 1])
@@ -61,8 +62,8 @@ def _curtain(points: FloatArray, s: int, part: float, y1: float, *, flare: float
     r0, r1, r2, r3 = part, part * 0.9, part * 0.6, part * 0.15
     return guides(
         [
-            (r0 + s * 0.02, h + 0.03),
-            (r0 + s * 0.20, h + 0.04),
+            (r0 - s * 0.012, h + 0.03),
+            (r0 + s * 0.20, h + 0.04 + fringe * 0.55),
             (s * 0.57, h + 0.30),
             (s * w * 0.955, 0.06),
             (s * w * 0.99, 0.40),
@@ -70,7 +71,7 @@ def _curtain(points: FloatArray, s: int, part: float, y1: float, *, flare: float
             (s * w * (0.84 + flare), y1),
         ],
         [
-            (r1 + s * 0.01, h - 0.08),
+            (r1 - s * 0.012, h - 0.08),
             (r1 + s * 0.26, h - 0.07),
             (s * 0.66, h + 0.18),
             (s * w * 1.03, 0.02),
@@ -116,7 +117,7 @@ def _behind(points: FloatArray, y1: float) -> Lock:
 def bob(person: Person, points: FloatArray) -> Locks:
     """Parted at the side, down past the cheeks, turned in at the jaw."""
     y1 = 0.55 + 0.60 * person.hair_length
-    front = [lock for s in (-1, 1) for lock in _coat(_curtain(points, s, -0.24, y1))]
+    front = [lock for s in (-1, 1) for lock in _coat(_curtain(points, s, -0.24, y1, fringe=0.12 if s > 0 else 0.0), ragged=0.0)]
     return [_behind(points, y1 + 0.04)], front
 
 
@@ -127,7 +128,7 @@ def long(person: Person, points: FloatArray) -> Locks:
         lock
         for s in (-1, 1)
         for lock in _coat(
-            _curtain(points, s, 0.06, y1, flare=0.10), wave=0.045, stray=0.016, clumps=12, amount=1.15, fray=0.40
+            _curtain(points, s, 0.06, y1, flare=0.10), wave=0.045, stray=0.016, clumps=12, amount=1.15, fray=0.40, ragged=0.0
         )
     ]
     return [_behind(points, y1 - 0.25)], front
@@ -164,7 +165,8 @@ def short(person: Person, points: FloatArray) -> Locks:
         for k in np.linspace(-1, 1, 9):
             k = float(k)
             x = k * w * 0.90
-            y = _hairline(points, x) + back * (1 - 0.55 * k**2) - 0.02
+            # Higher than the landmarks' edge, and higher yet over the temples.
+            y = _hairline(points, x) + back * (1 - 0.55 * k**2) - 0.05 - 0.05 * float(np.exp(-(((abs(k) - 0.62) / 0.16) ** 2)))
             dome = top + crest + 0.26 * abs(k) ** 2.2
             lift = 0.55 * (dome - y)
             curve = [
@@ -175,7 +177,7 @@ def short(person: Person, points: FloatArray) -> Locks:
                 (x * 0.80 + 0.24 + lean * 1.3, dome + 0.14 + 0.14 * max(k, 0.0)),
             ]
             curves.append(_within(curve, wide, top))
-        locks += _coat(guides(*curves), amount=0.65, stray=0.012, clumps=16, fray=0.5, ragged=0.08)
+        locks += _coat(guides(*curves), amount=0.65, stray=0.012, clumps=16, fray=0.5, ragged=0.13)
     return [], locks
 
 

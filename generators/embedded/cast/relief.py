@@ -105,9 +105,9 @@ def head_relief(person: Person, points: FloatArray, frame: Frame) -> FloatArray:
     inside = smoothstep(np.abs(x), half * 1.02, half * 0.6)
     t_up = np.clip((seam - y) / np.maximum(seam - top, 0.01), 0, 1.6)
     t_low = np.clip((y - seam) / np.maximum(low - seam, 0.01), 0, 1.6)
-    roll = 0.038 * np.exp(-(((t_up - 0.50) / 0.42) ** 2)) * (y < seam) + 0.062 * np.exp(
-        -(((t_low - 0.48) / 0.40) ** 2)
-    ) * (y >= seam)
+    lower = smoothstep(y - seam, -0.006, 0.006)
+    rolls = (0.038 * np.exp(-(((t_up - 0.50) / 0.42) ** 2)), 0.062 * np.exp(-(((t_low - 0.48) / 0.40) ** 2)))
+    roll = rolls[0] * (1 - lower) + rolls[1] * lower
     h += blur(roll.astype(np.float32), 0.008 * u) * inside
     h -= 0.030 * np.exp(-(((y - seam) / 0.020) ** 2)) * smoothstep(np.abs(x), half * 1.06, half * 0.9)
     for s in (-1, 1):

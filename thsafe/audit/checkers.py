@@ -46,6 +46,13 @@ class Facts:
     consents: tuple[Standing, ...]
     log_intact: bool
 
+    @property
+    def media(self) -> str:
+        """``I``, ``A`` or ``V``: as measured, else as published."""
+        if self.measurement is not None:
+            return self.measurement.media
+        return {"image": "I", "audio": "A"}.get(self.record.media_type.partition("/")[0], "V")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -127,16 +134,16 @@ def _from_credentials(holds: Callable[[Measurement], bool], good: str, bad: str,
 
 
 def _ingredients(rule: Rule, facts: Facts) -> Answer:
+    if not facts.intent:
+        return _open("No decision is logged for this output, so its inputs are not known.")
+    inputs = [item for item in facts.intent.get("inputs", ()) if item.get("performer") != "synthetic"]
+    files = [item for item in inputs if item.get("kind") != "text"]
+    if not files:
+        return _not("It was made from no media file whose marks could have been lost.")
     first = credentials(rule, facts)
     seen = facts.measurement
     if first.verdict is not Verdict.PASS or seen is None:
         return first
-    inputs = [item for item in facts.intent.get("inputs", ()) if item.get("performer") != "synthetic"]
-    files = [item for item in inputs if item.get("kind") != "text"]
-    if not facts.intent:
-        return _open("No decision is logged for this output, so its inputs are not known.")
-    if not files:
-        return _not("It was made from no media file whose marks could have been lost.")
     return _decide(
         seen.ingredients >= len(files),
         "Every input file is an ingredient of the manifest, with the marks it had.",
@@ -190,11 +197,11 @@ def any_mark(rule: Rule, facts: Facts) -> Answer:
 
 def label(rule: Rule, facts: Facts) -> Answer:
     """The visible label is there for its whole time, legible and as large as the rule wants."""
+    if facts.media == "A":
+        return _not("Sound alone has no picture to label.")
     seen = facts.measurement
     if seen is None or seen.labels is None:
         return _unmeasured(facts, "label")
-    if seen.media == "A":
-        return _not("Sound alone has no picture to label.")
     wanted = _label_for(rule, seen)
     if wanted is None:
         return _open("The label that this rule asks for was not looked for.")
@@ -228,10 +235,7 @@ def _label_for(rule: Rule, seen: Measurement) -> LabelSeen | None:
 
 def spoken(rule: Rule, facts: Facts) -> Answer:
     """The spoken notice of a sound file; needs ears."""
-    seen = facts.measurement
-    if seen is None:
-        return _unmeasured(facts, "sound")
-    if seen.media != "A":
+    if facts.media != "A":
         return _not("It has a picture, which carries the label.")
     return _open("Speech is not recognised here: listen for the notice at the start.", wanted=rule.spoken)
 
@@ -365,6 +369,41 @@ def _estate(rule: Rule, facts: Facts) -> Answer:
     return _decide(all(item.estate for item in dead), "The estate consented.", "The estate's consent is missing.")
 
 
+def _self_assured(rule: Rule, facts: Facts) -> Answer:
+    first = consent(rule, facts)
+    if first.verdict is not Verdict.PASS:
+        return first
+    own = [item for item in facts.intent.get("consents", ()) if item.get("assurance") == "self"]
+    if not own:
+        return _not("No consent behind it rests on the subject's own word alone.")
+    return log(rule, facts)
+
+
+def _synthetic(rule: Rule, facts: Facts) -> Answer:
+    if facts.intent and not any(item.get("performer") == "synthetic" for item in facts.intent.get("inputs", ())):
+        return _not("It shows no synthetic performer.")
+    return log(rule, facts)
+
+
+def _withdrawable(rule: Rule, facts: Facts) -> Answer:
+    first = consent(rule, facts)
+    if first.verdict is not Verdict.PASS:
+        return first
+    states = {item.id: item.state for item in facts.consents}
+    if not states or "unknown" in states.values():
+        return _open("Whether withdrawals reach this record cannot be seen here.", now=dict(states))
+    return _pass("The record can be withdrawn or suspended, and how it stands is looked up.", now=dict(states))
+
+
+def _unlabelled(rule: Rule, facts: Facts) -> Answer:
+    first = label(rule, facts)
+    if first.verdict is Verdict.PASS:
+        return _not("It carries its label: this is no unlabelled copy.")
+    if first.verdict is Verdict.FAIL:
+        return _open("It lacks its label; whether somebody asked for such a copy is not logged.", **first.evidence)
+    return first
+
+
 def _shows_somebody(item: Mapping[str, Json]) -> bool:
     return item.get("performer") != "synthetic" and item.get("kind") in {"image", "video"}
 
@@ -403,7 +442,11 @@ BY_RULE: Mapping[str, Checker] = {
         "time_stamped",
         "signed_at",
     ),
+    "EU-COP-1.1.3": any_mark,
     "EU-COP-1.2": _ingredients,
+    "GDPR-7-3": _withdrawable,
+    "SAG-SUSPEND": _withdrawable,
+    "CN-9": _unlabelled,
     "EU-COP-3.4": _from_credentials(
         lambda seen: bool(seen.signpost),
         "The manifest names where the marks can be checked.",
@@ -457,6 +500,8 @@ BY_RULE: Mapping[str, Checker] = {
     "HOUSE-BINDING": _from_log(
         "request", bool, "The decision is bound to the digests of what was read.", "The decision is bound to nothing."
     ),
+    "HOUSE-SELF": _self_assured,
+    "HOUSE-SYNTHETIC": _synthetic,
     "HOUSE-ELECTION": _content("election", "meant for an election"),
     "EU-5-NCII": _content("sexual", "intimate"),
     "UK-138": _content("sexual", "intimate"),

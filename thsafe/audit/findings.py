@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from thsafe.audit.model import AuditedOutput, FileState, Finding, StrayFile, Verdict
+from thsafe.audit.model import AuditedOutput, FileState, Finding, Judgement, StrayFile, Verdict
 from thsafe.ledger.check import LogReport
 
 _ORDER = {"high": 0, "medium": 1, "low": 2}
@@ -23,6 +23,14 @@ def findings_of(
     for output in outputs:
         found += _of_output(output)
     return tuple(sorted(found, key=lambda item: (_ORDER[item.severity], item.index is None, item.index or 0)))
+
+
+def grouped(judgements: Iterable[Judgement]) -> list[tuple[Verdict, str, list[str]]]:
+    """Judgements with the same verdict for the same reason as one: one cause must not look like ten."""
+    groups: dict[tuple[Verdict, str], list[str]] = {}
+    for item in judgements:
+        groups.setdefault((item.verdict, item.reason), []).append(item.rule)
+    return [(verdict, reason, rules) for (verdict, reason), rules in groups.items()]
 
 
 def _of_log(log: LogReport, failures: Mapping[str, int]) -> Iterator[Finding]:
@@ -67,9 +75,10 @@ def _of_output(output: AuditedOutput) -> Iterator[Finding]:
         yield finding("high", "file.changed", "The file is not the one that was published: its bytes differ.")
     elif output.state is FileState.MISSING:
         yield finding("medium", "file.missing", "The file was not found where it was published nor in the folders.")
-    for judgement in output.judgements:
-        if judgement.verdict is Verdict.FAIL:
-            yield finding("high", f"rule.{judgement.rule}", judgement.reason)
+    for verdict, reason, rules in grouped(output.judgements):
+        if verdict is Verdict.FAIL:
+            code = f"rule.{rules[0]}" if len(rules) == 1 else "rules"
+            yield finding("high", code, f"{reason} Fails {', '.join(rules)}.")
     for standing in output.consents:
         if standing.state == "revoked" and standing.takedown:
             words = "Consent was withdrawn and asks for removal: take this output down wherever it is shown."

@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from policies.obligations import HOUSE
 from policies.rules import Rule
 from thsafe.audit import timeline
+from thsafe.audit.findings import grouped
 from thsafe.audit.model import AuditedOutput, AuditReport, FileState, Judgement, Verdict
 from thsafe.core.errors import StoreError
 
@@ -63,7 +65,7 @@ def render_html(report: AuditReport) -> str:
         severities=Counter(item.severity for item in report.exceptions),
         states=Counter(output.state for output in report.outputs),
         verdicts={verdict: report.count(verdict) for verdict in Verdict},
-        lines=[line for line in lines if line.worst is not Verdict.NOT_APPLICABLE],
+        packs=_packs([line for line in lines if line.worst is not Verdict.NOT_APPLICABLE]),
         beside=[line for line in lines if line.worst is Verdict.NOT_APPLICABLE and any(line.counts.values())],
         columns=report.outputs if len(report.outputs) <= COLUMNS else (),
         timeline=timeline.draw(report.timeline),
@@ -71,6 +73,7 @@ def render_html(report: AuditReport) -> str:
         cards=cards[:CARDS],
         more=max(0, len(cards) - CARDS),
         shown={output.record.ledger_index for output in cards[:CARDS]},
+        grouped=grouped,
         symbols=SYMBOLS,
         file_symbols=FILE_SYMBOLS,
         severity_symbols=SEVERITY_SYMBOLS,
@@ -125,6 +128,14 @@ def _lines(report: AuditReport) -> list[RuleLine]:
         counts = Counter(cell.verdict for cell in cells if cell is not None)
         lines.append(RuleLine(rule=rule, cells=cells, counts=counts))
     return lines
+
+
+def _packs(lines: list[RuleLine]) -> dict[str, list[RuleLine]]:
+    """By pack, the house's own first, then as the table has them."""
+    packs: dict[str, list[RuleLine]] = {}
+    for line in sorted(lines, key=lambda line: line.rule.pack != HOUSE):
+        packs.setdefault("House rules" if line.rule.pack == HOUSE else line.rule.pack, []).append(line)
+    return packs
 
 
 def _needs_a_look(output: AuditedOutput) -> bool:

@@ -145,7 +145,7 @@ class _Audit:
             for record in records
         )
         self.progress.start("other files", None)
-        strays = tuple(self._look_at_strays(population))
+        strays = tuple(self._look_at_strays(population, {output.path for output in outputs}))
         checkpoints = self.ledger.checkpoints()
         return AuditReport(
             at=to_text(self.now),
@@ -260,9 +260,11 @@ class _Audit:
         except ThsafeError:
             return None  # the log's own problems are findings already
 
-    def _look_at_strays(self, population: Population) -> Iterable[StrayFile]:
+    def _look_at_strays(self, population: Population, placed: set[Path | None]) -> Iterable[StrayFile]:
         known = {record.sha256 for record in self.ledger.outputs.all()}
         for digest, path in population.strangers(known):
+            if path in placed:
+                continue  # a changed output, which has its own findings
             try:
                 seen = self.measure(path, labels=())
             except InputError:
@@ -304,8 +306,7 @@ class _Audit:
 
 def _beside_the_point(rule: Rule, facts: Facts) -> str | None:
     """Why the rule does not reach this kind of file or job; None if it does."""
-    seen = facts.measurement
-    if seen is not None and seen.media not in rule.media:
+    if facts.media not in rule.media:
         return "It is about other kinds of media."
     for name, value in (rule.when or {}).items():
         if name == "performer":

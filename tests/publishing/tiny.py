@@ -1,0 +1,71 @@
+"""A tiny engine for tests of the publishing loop: moving texture and a tone, no face, no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from thsafe.core.types import Draft, Progress, Request, Task
+from thsafe.generation import EngineInfo, Generator, drawn_portrait, text_input
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from thsafe.core.types import Frame, Output, SoundBlock
+    from thsafe.gate import Permit
+
+WIDTH, HEIGHT, FPS, RATE = 320, 256, Fraction(25), 16000
+
+
+class Tiny(Generator):
+    """Yields ``frames`` frames of texture; ``seen`` keeps what the engine was given."""
+
+    info: ClassVar[EngineInfo] = EngineInfo(
+        name="tiny", title="Tiny", tasks=(Task.SAY,), licence="Apache-2.0", commercial_use=True, needs=""
+    )
+
+    def __init__(self, frames: int = 40, *, during: Callable[[int], None] | None = None, **options: object) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]
+        self.frames = frames
+        self.during = during
+        self.seen: list[tuple[Request, Permit]] = []
+
+    def say(self, output_path: Path, *, force: bool = False) -> Output:
+        return self.run(Task.SAY, (drawn_portrait("ada"), text_input("x")), {}, output_path, force=force)
+
+    def render(self, request: Request, permit: Permit, progress: Progress) -> Draft:
+        del progress
+        self.seen.append((request, permit))
+        return Draft(
+            width=WIDTH,
+            height=HEIGHT,
+            fps=FPS,
+            frames=self._pictures(),
+            sound=self._sound(),
+            sample_rate=RATE,
+            channels=1,
+            frame_count=self.frames,
+            facts={
+                "digital_source_type": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCreation",
+                "software_agent": {"name": "tiny", "version": "1"},
+            },
+        )
+
+    def _pictures(self) -> Iterator[Frame]:
+        noise = np.random.default_rng(1)
+        texture = noise.integers(60, 190, (HEIGHT // 16 + 1, WIDTH // 16 + 1, 3)).astype(np.uint8)
+        base = np.kron(texture, np.ones((16, 16, 1), np.uint8))[:HEIGHT, :WIDTH]
+        for number in range(self.frames):
+            if self.during is not None:
+                self.during(number)
+            yield np.roll(base, number, axis=1).copy()
+
+    def _sound(self) -> Iterator[SoundBlock]:
+        total = round(self.frames / FPS * RATE)
+        times = np.arange(total) / RATE
+        wave = (0.2 * np.sin(2 * np.pi * 220 * times) * (1 + np.sin(2 * np.pi * 3 * times))).astype(np.float32)
+        for start in range(0, total, 4096):
+            yield wave[start : start + 4096, None]

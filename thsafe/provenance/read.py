@@ -27,6 +27,7 @@ from thsafe.provenance.unprotected import ByteRange, unprotected_ranges
 _MAX_STORE = 64 << 20
 _MAX_DEPTH = 16
 _MAX_NODES = 1000
+_STAMP_GOOD = frozenset({"timeStamp.validated", "timeStamp.trusted"})
 _TRUST_LIST_WORDS = "trust list: "
 
 
@@ -178,7 +179,15 @@ def _judge(path: Path, report: Json, crjson: Json, trust: Trust, now: datetime) 
     vouching_stamp = _stamp_list(own.get("success"), trust)
     vouching = trust.claim_list(results.get("trustListUri")) if "signingCredential.trusted" in codes.success else None
     signer = _signer(active, detail, vouching)
+    stamp_troubles = [
+        code
+        for code in (*codes.informational, *codes.failure)
+        if code.startswith("timeStamp.") and code not in _STAMP_GOOD
+    ]
     state, reasons = _state(codes, vouching, signer, stamped=vouching_stamp is not None, now=now, detail=detail)
+
+    if stamp_troubles and vouching_stamp is None:
+        reasons = (*reasons, "the time stamp proves nothing: " + ", ".join(stamp_troubles))
 
     nodes = _Tree(manifests)
     ingredients = nodes.children(active, depth=0, above=frozenset({label}))

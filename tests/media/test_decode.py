@@ -141,6 +141,12 @@ def test_samples_are_spread_over_the_file(tmp_path, make_clip):
         assert reader.sample_bgr(0) == []
 
 
+def test_frames_at_chosen_times(clip):
+    with VideoReader(clip) as reader:
+        assert [seconds for seconds, _ in reader.frames_at([1.0, 0.41, 0.0])] == pytest.approx([0.0, 0.44, 1.0])
+        assert [seconds for seconds, _ in reader.frames_at([50.0])] == pytest.approx([49 / 25])
+
+
 def test_damage_in_the_middle_costs_only_the_middle(tmp_path, make_clip):
     path = make_clip(tmp_path / "a.mp4", 300, width=128, height=96)
     data = bytearray(path.read_bytes())

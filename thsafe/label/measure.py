@@ -6,6 +6,7 @@ contrast against the plate. It cannot tell who put a label there, and it does no
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from thsafe.core.types import Frame, Label
 
 MATCH = 0.75
-"""Correlation from which the letters count as seen."""
+"""Correlation from which letters count as seen; it must be reached by every few letters, not by the whole alone."""
 LEGIBLE = 3.0
 """Contrast ratio below which large text is not legible (WCAG 2.2 §1.4.3)."""
+_SLAB = 2.5
+"""Width in text heights of the parts that must each be seen: about four letters."""
+_ROUNDING = 1e-4
 _STACK = 4
 """How many plates of this size deep a corner is searched."""
 
@@ -43,7 +47,7 @@ class LabelMeasure:
     last_seen: float
     """Seconds; NaN if never."""
     correlation: float
-    """With the drawn label, -1 to 1; lowest over the frames of its time, 0 without any."""
+    """With the drawn label, -1 to 1; of the weakest part in the weakest frame of its time, 0 without any."""
     share: float
     """Share of the frames of its time in which it was seen."""
 
@@ -69,7 +73,7 @@ def measure_label(frames: Iterable[tuple[float, Frame]], label: Label, size: tup
         if (frame.shape[1], frame.shape[0]) != size:
             frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)  # noqa: PLW2901  # only this frame's size
         patch, correlation = _find(frame, template, plate, label.position)
-        due = label.start <= seconds < end
+        due = label.start <= seconds + _ROUNDING < end
         if due:
             correlations.append(correlation)
         if correlation < MATCH:
@@ -118,9 +122,27 @@ def _find(frame: Frame, template: NDArray[np.uint8], plate: Plate, position: str
     inner = template[inset : plate.height - inset, inset : plate.width - inset]
     scores = cv2.matchTemplate(grey, inner, cv2.TM_CCOEFF_NORMED)
     _, best, _, (x, y) = cv2.minMaxLoc(scores)
-    x, y = min(max(0, x - inset), columns - plate.width), min(max(0, y - inset), rows - plate.height)
+    # a flat corner has no correlation at all; OpenCV then gives anything
     correlation = float(best) if math.isfinite(best) and abs(best) <= 1.001 else 0.0
+    if correlation >= MATCH:
+        correlation = min(correlation, _weakest(grey[y : y + inner.shape[0], x : x + inner.shape[1]], inner, plate))
+    x, y = min(max(0, x - inset), columns - plate.width), min(max(0, y - inset), rows - plate.height)
     return corner[y : y + plate.height, x : x + plate.width], correlation
+
+
+def _weakest(seen: NDArray[np.uint8], inner: NDArray[np.uint8], plate: Plate) -> float:
+    """The lowest correlation of any part a few letters wide: half a word, or a word with the same end, is not it."""
+    count = max(1, round(inner.shape[1] / (_SLAB * plate.text_height)))
+    edges = np.linspace(0, inner.shape[1], count + 1).astype(int)
+    lowest = 1.0
+    for first, last in itertools.pairwise(edges):
+        drawn = inner[:, first:last].astype(np.float32)
+        found = seen[:, first:last].astype(np.float32)
+        drawn -= drawn.mean()
+        found -= found.mean()
+        scale = float(np.sqrt((drawn**2).sum() * (found**2).sum()))
+        lowest = min(lowest, float((drawn * found).sum()) / scale if scale else 0.0)
+    return lowest
 
 
 def _contrast(patch: Frame, plate: Plate) -> float:

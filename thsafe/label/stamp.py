@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _DARK, _WHITE, _NEUTRAL = 20, 235, 128
 """Studio range luma of plate and letters; chroma of both."""
+_ROUNDING = 1e-6
+"""Frames: 0.2 s + 0.4 s at 25 frames per second is 15 frames, not 15.000000000000002."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +70,8 @@ class LabelStamp:
             plate = draw_plate(label, width, height)
             spot = find_place(label, plate, width, height, taken)
             taken.append(spot)
-            first = math.floor(label.start * fps)
-            last = math.inf if label.seconds is None else math.ceil((label.start + label.seconds) * fps)
+            first = math.floor(label.start * fps + _ROUNDING)
+            last = math.inf if label.seconds is None else math.ceil((label.start + label.seconds) * fps - _ROUNDING)
             self._placed.append(_place(plate, spot.x, spot.y, first, last))
 
     def apply(self, planes: Planes, index: int) -> None:

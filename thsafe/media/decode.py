@@ -6,7 +6,7 @@ not decode are skipped and counted, since one bad second should not cost the res
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -97,10 +97,16 @@ class VideoReader:
         frames = max(1, self.info.frame_count or round(duration * rate))
         if frames < count * _SEEK_WORTHWHILE:
             return self._sample_in_order(frames, count)
-        times = [(index + 0.5) * duration / count for index in range(count)]
-        found = [picture for seconds in times if (picture := self._at(seconds)) is not None]
-        by_time = {picture.seconds: picture for picture in found}
-        return [(seconds, self._bgr(by_time[seconds].frame)) for seconds in sorted(by_time)]
+        return self.frames_at((index + 0.5) * duration / count for index in range(count))
+
+    def frames_at(self, times: Iterable[float]) -> list[tuple[float, Frame]]:
+        """The pictures at these times (seconds), or the next ones that decode; each once, in order, by seeking."""
+        by_time: dict[float, Any] = {}
+        for seconds in times:
+            picture = self._at(seconds)
+            if picture is not None:
+                by_time[picture.seconds] = picture.frame
+        return [(seconds, self._bgr(by_time[seconds])) for seconds in sorted(by_time)]
 
     def _sample_in_order(self, frames: int, count: int) -> list[tuple[float, Frame]]:
         wanted = {int((index + 0.5) * frames / count) for index in range(count)}

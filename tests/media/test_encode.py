@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -11,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from thsafe.core.errors import StoreError
+from thsafe.core.errors import EngineError, StoreError
 from thsafe.media.boxes import find_boxes
 from thsafe.media.decode import VideoReader
 from thsafe.media.encode import Mp4Writer
@@ -188,6 +189,20 @@ def test_what_cannot_be_encoded_is_refused_before_a_file_exists(tmp_path, option
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_picture_leaves_no_file(tmp_path):
+    with pytest.raises(EngineError) as caught, Mp4Writer(tmp_path / "a.mp4", width=64, height=48, fps=Fraction(25)):
+        pass
+    assert caught.value.code == "engine.no-frames"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["a:b %d ü.mp4", "pipe:1", "two\nlines.mp4", "http:x.mp4", "-o.mp4", os.fsdecode(b"\xff.mp4")]
+)
+def test_names_are_only_names(tmp_path, make_clip, name):
+    assert probe(make_clip(tmp_path / name, 3)).frame_count == 3
+
+
 def test_wrong_shapes_are_refused(tmp_path):
     def feed(picture=None, sound=None):
         with Mp4Writer(tmp_path / "a.mp4", width=64, height=48, fps=Fraction(25), sample_rate=RATE) as writer:
@@ -213,7 +228,7 @@ NOISE_UNTIL_FULL = """
     from fractions import Fraction
     from pathlib import Path
     import numpy as np
-    from thsafe.core.errors import StoreError
+    from thsafe.core.errors import EngineError, StoreError
     from thsafe.media.encode import Mp4Writer
     from thsafe.media.wav import WavWriter
 

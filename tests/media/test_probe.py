@@ -179,6 +179,31 @@ def test_not_media_whatever_the_name(tmp_path, data):
         assert refusal(path).code == "input.not-media"
 
 
+def test_heic_is_named(tmp_path):
+    path = tmp_path / "telephone.jpg"
+    path.write_bytes(struct.pack(">I", 24) + b"ftypheic" + bytes(4) + b"mif1heic" + bytes(200))
+    error = refusal(path)
+    assert error.code == "input.not-media"
+    assert "HEIC" in error.found
+
+
+def test_a_fragmented_mp4(tmp_path, clip):
+    path = tmp_path / "a.mp4"
+    with (
+        av.open(str(clip)) as source,
+        av.open(str(path), "w", options={"movflags": "frag_keyframe+empty_moov"}) as target,
+    ):
+        streams = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+    assert probe(path).duration == pytest.approx(2.0, abs=0.1)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * 0.6)])
+    assert refusal(path).code == "input.truncated"
+
+
 def test_a_playlist_inside_a_known_container_opens_nothing_else(tmp_path, clip):
     path = tmp_path / "concat:a|b.mp4"
     path.write_bytes(clip.read_bytes())

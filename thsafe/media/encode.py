@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from thsafe.core.errors import EngineError
 from thsafe.media.files import write_failure
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Mp4Writer:
     Raises:
         ValueError: odd sides, or a sample rate that AAC cannot carry.
         StoreError: ``store.disk-full`` or ``store.unwritable``, from any method.
+        EngineError: ``engine.no-frames`` at the end, when no picture was written.
     """
 
     def __init__(
@@ -201,6 +203,13 @@ class Mp4Writer:
 
     def _finish(self) -> None:
         """Make the sound exactly as long as the pictures, flush both, write the index to the front."""
+        if not self._pictures:
+            raise EngineError(
+                "No picture was made, so there is no video to write.",
+                code="engine.no-frames",
+                next_step="give longer text or sound",
+                log=f"nothing was left at {self._path}",
+            )
         if self._rate:
             total = math.floor(self._pictures * self._rate / self._fps)
             missing = total - self._samples - self._waiting_samples

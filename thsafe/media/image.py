@@ -120,8 +120,10 @@ def _open(path: Path, signature: Signature, limits: Limits) -> Iterator[Image.Im
     """Header only; refuses cut files and absurd sizes."""
     from PIL import Image, UnidentifiedImageError
 
+    if signature.container.startswith("hei"):
+        raise complaints.not_media(path, "a HEIC picture, as telephones make them")
     _check_end(path, signature)
-    formats = {"jpeg": ("JPEG", "MPO"), "heic": ("HEIF",)}.get(signature.container, (signature.container.upper(),))
+    formats = ("JPEG", "MPO") if signature.container == "jpeg" else (signature.container.upper(),)
     with path.open("rb") as source:
         try:
             picture = Image.open(source, formats=formats)

@@ -91,7 +91,8 @@ def _riff(head: bytes) -> Signature | None:
 def _iso(head: bytes) -> Signature:
     brand = head[8:12] if head[4:8] == b"ftyp" else b""
     if brand in _STILL_BRANDS:
-        return _image(brand.decode(), _STILL_BRANDS[brand])
+        media_type = _STILL_BRANDS[brand]
+        return _image(media_type.removeprefix("image/"), media_type)
     if brand == b"qt  " or not brand:
         return Signature(container="mov", demuxer="mov", video_type="video/quicktime", audio_type="audio/mp4")
     return Signature(container="mp4", demuxer="mov", video_type="video/mp4", audio_type="audio/mp4")

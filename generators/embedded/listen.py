@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 RATE: Final = 16000
 HOP: Final = RATE // FRAMES_PER_SECOND
 FLOOR_DB: Final = -60.0
-"""dB of full scale: nothing below is sound."""
-RANGE_DB: Final = 35.0
-"""From a voice's loudest parts down to where it cannot be told from the room."""
+"""dB of full scale: a recording that never gets louder is silent."""
+_WIDEST, _NARROWEST = 34.0, 20.0
+"""dB from a voice's loud parts down to the room, in a quiet room and in a noisy one."""
 WINDOW: Final = 20 * FRAMES_PER_SECOND
 OVERLAP: Final = 1 * FRAMES_PER_SECOND
 
@@ -45,6 +45,8 @@ class Survey:
     """(T,) at 100 Hz: 0 silent to 1 loud."""
     loud_db: float
     """Level of its loud parts (95th percentile of what is sound), dB of full scale."""
+    quiet_db: float
+    """Level of the room between words: at or below it the mouth is shut."""
     loud_band: float
     """The same for 150 to 1100 Hz, natural logarithm of spectral energy: where an open mouth is heard."""
     samples: int
@@ -84,9 +86,12 @@ def survey(blocks: Iterable[Sound]) -> Survey:
             next_step="choose a recording with a voice, or raise its level",
         )
     loud = float(np.percentile(level[heard], 95))
+    room = float(np.percentile(level, 5)) + 2.0
+    quiet = min(max(room, loud - _WIDEST), loud - _NARROWEST)
     return Survey(
-        level=np.clip((level - max(loud - RANGE_DB, FLOOR_DB)) / RANGE_DB, 0.0, 1.0).astype(np.float32),
+        level=np.clip((level - quiet) / (loud - quiet), 0.0, 1.0).astype(np.float32),
         loud_db=loud,
+        quiet_db=quiet,
         loud_band=float(np.percentile(np.concatenate(bands)[heard], 95)),
         samples=samples,
     )
@@ -163,9 +168,8 @@ def _centroid(spectra: NDArray[np.float64], low: float, high: float) -> NDArray[
 
 
 def _gated(table: NDArray[np.float64], sound: Sound, surveyed: Survey) -> NDArray[np.float64]:
-    """Silence is silence: what lies 26 to 34 dB under the loud parts fades to a closed mouth."""
-    quiet = max(surveyed.loud_db - 34.0, FLOOR_DB)
-    openness = np.clip((_decibels(sound) - quiet) / 8.0, 0.0, 1.0)[:, None]
+    """Silence is silence: within 6 dB of the room the mouth shuts."""
+    openness = np.clip((_decibels(sound) - surveyed.quiet_db) / 6.0, 0.0, 1.0)[:, None]
     gated: NDArray[np.float64] = table * openness
     gated[:, [Viseme.SIL]] += 1 - openness
     return gated

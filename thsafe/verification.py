@@ -281,8 +281,9 @@ def _limits(evidence: list[Evidence], examination: Examination) -> tuple[str, ..
 
 
 def _tool() -> dict[str, str]:
-    from thsafe import __version__
     from importlib import metadata
+
+    from thsafe import __version__
 
     return {"thsafe": __version__, "c2pa": metadata.version("c2pa-python")}
 

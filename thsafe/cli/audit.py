@@ -1,0 +1,187 @@
+"""``thsafe audit``: prove what was made, by whom, under which rule."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from thsafe.cli.terminal import force_option, json_option, print_json, progress_on_stderr, style
+from thsafe.core.errors import UsageError
+from thsafe.core.exitcodes import ExitCode
+
+if TYPE_CHECKING:
+    from thsafe.audit.model import AuditReport
+
+_DAY = click.DateTime(formats=["%Y-%m-%d"])
+_COLOURS = {"high": "red", "medium": "yellow", "low": "cyan"}
+
+
+@click.group()
+def audit() -> None:
+    """Prove which outputs exist, under whose consent, meeting which law's rules, in a log that nobody changed."""
+
+
+@audit.command(
+    epilog=(
+        "Exit codes: 0 clean, 10 exceptions, 40 the log does not verify.\n\nExamples:\n\n\b\n"
+        "  thsafe audit run\n"
+        "  thsafe audit run --folder videos --report audit.html\n"
+        "  thsafe audit run --rules eu,us-ca --as-of 2026-12-02 --csv audit.csv"
+    )
+)
+@click.option("--since", type=_DAY, help="First day of the period (UTC).")
+@click.option("--as-of", type=_DAY, help="The day whose law is asked; default: today.")
+@click.option("--rules", help="Packs or rule ids, comma-separated; default: what each file's own territories want.")
+@click.option(
+    "--folder",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Where outputs are kept; files there are matched with the log both ways. Repeatable.",
+)
+@click.option("--sample", type=click.IntRange(1), help="Measure only so many outputs, drawn by the log itself.")
+@click.option(
+    "--witness",
+    "witnesses",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A checkpoint kept outside. Repeatable.",
+)
+@click.option("--report", "report_path", type=click.Path(path_type=Path), help="Write one HTML file.")
+@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write a table.")
+@click.option("--jsonl", "jsonl_path", type=click.Path(path_type=Path), help="Write JSON lines with inclusion proofs.")
+@force_option
+@json_option
+def run(
+    since: datetime | None,
+    as_of: datetime | None,
+    rules: str | None,
+    folders: tuple[Path, ...],
+    sample: int | None,
+    witnesses: tuple[Path, ...],
+    report_path: Path | None,
+    csv_path: Path | None,
+    jsonl_path: Path | None,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Measure the outputs again and hold them against log, consents and law."""
+    for target in (report_path, csv_path, jsonl_path):
+        _check(target, force=force)
+    report = _run(_day(since), _day(as_of), rules, folders, sample, witnesses)
+    _write(report, report_path, csv_path, jsonl_path)
+    if as_json:
+        print_json(_as_json(report))
+    else:
+        _print(report, [path for path in (report_path, csv_path, jsonl_path) if path is not None])
+    if not report.log.ok:
+        return int(ExitCode.LEDGER_BROKEN)
+    return int(ExitCode.DONE if report.clean else ExitCode.TAMPERED)
+
+
+def _run(
+    since: date | None,
+    as_of: date | None,
+    rules: str | None,
+    folders: tuple[Path, ...],
+    sample: int | None,
+    witnesses: tuple[Path, ...],
+) -> AuditReport:
+    from thsafe.audit.run import run_audit
+    from thsafe.installation import Installation
+    from thsafe.ledger.note import parse_checkpoint
+    from thsafe.measurement import Measurer, Standings
+
+    installation = Installation.open()
+    with progress_on_stderr() as progress:
+        return run_audit(
+            installation.home,
+            measure=Measurer(installation),
+            consent=Standings(installation),
+            ledger=installation.ledger,
+            since=since,
+            as_of=as_of,
+            rules=tuple(word.strip() for word in rules.split(",") if word.strip()) if rules else None,
+            folders=folders,
+            sample=sample,
+            witnessed=tuple(parse_checkpoint(path.read_text(encoding="utf-8")) for path in witnesses),
+            progress=progress,
+        )
+
+
+def _write(report: AuditReport, html: Path | None, csv: Path | None, jsonl: Path | None) -> None:
+    from thsafe.audit.export import write_csv, write_json_lines
+    from thsafe.audit.html import write_html
+
+    for target, write in ((html, write_html), (csv, write_csv), (jsonl, write_json_lines)):
+        if target is not None:
+            write(report, target)
+
+
+def _check(target: Path | None, *, force: bool) -> None:
+    if target is None:
+        return
+    if target.exists() and not force:
+        raise UsageError(
+            f"{target} exists already.", code="output.exists", next_step="choose another name, or add --force"
+        )
+    if not target.parent.is_dir():
+        raise UsageError(
+            f"The folder does not exist: {target.parent}", code="output.folder", next_step=f"mkdir -p {target.parent}"
+        )
+
+
+def _day(moment: datetime | None) -> date | None:
+    return None if moment is None else moment.date()
+
+
+def _as_json(report: AuditReport) -> dict[str, object]:
+    from thsafe.audit.html import headline
+    from thsafe.audit.model import Verdict
+
+    return {
+        "schema": report.schema,
+        "summary": headline(report),
+        "at": report.at,
+        "as_of": report.as_of,
+        "clean": report.clean,
+        "log": {"ok": report.log.ok, "size": report.log.size, "root": report.log.root},
+        "judgements": {verdict.value: report.count(verdict) for verdict in Verdict},
+        "exceptions": [
+            {"severity": item.severity, "code": item.code, "words": item.words, "file": item.file}
+            for item in report.exceptions
+        ],
+        "outputs": [
+            {
+                "file": output.name,
+                "state": output.state.value,
+                "log_index": output.record.ledger_index,
+                "judgements": {item.rule: item.verdict.value for item in output.judgements},
+            }
+            for output in report.outputs
+        ],
+        "strays": [{"file": stray.path.name, "kind": stray.kind, "words": stray.words} for stray in report.strays],
+        "limits": list(report.limits),
+    }
+
+
+def _print(report: AuditReport, written: list[Path]) -> None:
+    from thsafe.audit.html import headline
+    from thsafe.audit.model import Verdict
+
+    click.echo(style(headline(report), bold=True, fg="green" if report.clean else "red"))
+    log = report.log
+    click.echo(
+        f"  log         {'intact' if log.ok else 'BROKEN'}, {log.size} entries, {log.witnessed} outside checkpoints"
+    )
+    click.echo(f"  outputs     {len(report.outputs)} logged, {report.sample.size} measured again")
+    counts = ", ".join(f"{report.count(verdict)} {verdict.value}" for verdict in Verdict)
+    click.echo(f"  rules       {counts} (law as of {report.as_of})")
+    for item in report.exceptions:
+        where = f"  {item.file}" if item.file else ""
+        click.echo(f"  {style(item.severity.upper(), fg=_COLOURS.get(item.severity)):<11} {item.words}{where}")
+    for path in written:
+        click.echo(f"  written     {path}")

@@ -62,7 +62,8 @@ BASELINE: Final = frozenset(
 """Forbids without which no bundle loads: a deleted rule is noticed, whatever else a customer adds."""
 
 BASELINE_DIGESTS: Final = "baseline.json"
-"""SHA-256 of each baseline policy's parsed form: an edited rule is noticed too."""
+"""SHA-256 of each baseline policy's parsed form, and of each row of the law table that puts something on the output:
+an edited rule is noticed too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

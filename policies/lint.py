@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import yaml
@@ -37,12 +37,12 @@ def lint(files: Mapping[str, str]) -> list[Finding]:
         for error in cedarpy.validate_policies(joined(files), files["schema.cedarschema"]).errors
     ]
     try:
-        rules = {rule.id for rule in parse_rules(files["rules.yaml"])}
+        table = {rule.id: rule for rule in parse_rules(files["rules.yaml"])}
     except (ValueError, yaml.YAMLError) as problem:
         return [*findings, Finding(code="policy.rule", text=str(problem))]
     seen: set[str] = set()
     for note in notes:
-        findings += _judge(note, seen, rules)
+        findings += _judge(note, seen, table.keys())
         seen.add(note.id)
     forbids = {note.id: note for note in notes if note.effect == "forbid"}
     findings += [
@@ -53,12 +53,17 @@ def lint(files: Mapping[str, str]) -> list[Finding]:
     findings += [
         Finding(code="policy.baseline", text=f"the baseline rule {name} was changed")
         for name in sorted(BASELINE & forbids.keys())
-        if forbids[name].digest != pinned.get(name)
+        if forbids[name].digest != pinned["policies"].get(name)
+    ]
+    findings += [
+        Finding(code="policy.baseline", text=f"row {name} of rules.yaml, which marks outputs, is gone or changed")
+        for name, digest in sorted(pinned["rules"].items())
+        if name not in table or table[name].digest != digest
     ]
     return findings
 
 
-def _judge(note: Note, seen: set[str], rules: set[str]) -> list[Finding]:
+def _judge(note: Note, seen: set[str], rules: Collection[str]) -> list[Finding]:
     where = f"{note.file} @id {note.id or '(none)'}"
     findings = []
     if not note.id:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 
 import yaml
 
+from thsafe.core.canonical import canonical_digest
 from thsafe.core.types import Json
 
 IN_FORCE = frozenset({"in-force", "house", "code"})
@@ -50,6 +51,30 @@ class Rule:
     label: LabelSpec | None = None
     metadata: Mapping[str, Json] | None = None
     spoken: str | None = None
+
+    @property
+    def acts(self) -> bool:
+        """Whether it puts something on the output."""
+        return self.label is not None or self.metadata is not None or self.spoken is not None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over what it makes the loop do, and when; words and sources do not count."""
+        label = None if self.label is None else asdict(self.label)
+        when = None if self.when is None else dict(self.when)
+        return canonical_digest(
+            {
+                "pack": self.pack,
+                "status": self.status,
+                "since": str(self.since),
+                "until": str(self.until),
+                "media": self.media,
+                "when": when,
+                "label": label,
+                "metadata": self.metadata,
+                "spoken": self.spoken,
+            }
+        )
 
     def binds(self, moment: datetime) -> bool:
         """Whether the rule obliges at that time: law is read as of the job, not as of today."""

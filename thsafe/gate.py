@@ -317,20 +317,19 @@ class Gate:
         if ref.performer != "person":
             return best
         fewest: int | None = None
-        for candidate in [*offered, *nearby(ref, self._store)]:
+        candidates = [*offered, *nearby(ref, self._store)]
+        for candidate in candidates:
             match = match_media(ref, candidate.record, self._face_matcher)
-            depiction = Depiction(
-                media=bare.media,
-                performer=bare.performer,
-                consent=self._evidence(candidate, request, facts, match),
-            )
+            consent = self._evidence(candidate, request, facts, match)
+            depiction = replace(bare, consent=consent)
+            finding = Finding(ref=ref, depiction=depiction, candidate=candidate, match=match)
+            if len(candidates) == 1:
+                return finding
             allowed, failed = ask_cedar(self._bundle, facts.task, facts.context(depiction), facts.requester, facts.job)
-            faults = 0 if allowed else len(failed)
-            if fewest is None or faults < fewest:
-                fewest = faults
-                best = Finding(ref=ref, depiction=depiction, candidate=candidate, match=match)
             if allowed:
-                break
+                return finding
+            if fewest is None or len(failed) < fewest:
+                fewest, best = len(failed), finding
         return best
 
     def _evidence(self, candidate: Candidate, request: Request, facts: PolicyFacts, match: MediaMatch) -> ConsentFacts:

@@ -54,9 +54,14 @@ def read_object(path: Path, what: str) -> dict[str, Json]:
     Raises:
         InputError: ``consent.unreadable`` or ``consent.malformed``.
     """
+    return parse_object(read_bytes(path, what), what, path.name)
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """Read a file up to one byte beyond the limit; raises InputError ``consent.unreadable``."""
     try:
         with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            return stream.read(MAX_BYTES + 1)
     except OSError as problem:
         raise InputError(
             f"The {what} cannot be read.",
@@ -64,7 +69,6 @@ def read_object(path: Path, what: str) -> dict[str, Json]:
             found=f"{path.name}: {problem.strerror}",
             next_step="check the path and its permissions",
         ) from problem
-    return parse_object(data, what, path.name)
 
 
 def parse_object(data: bytes, what: str, name: str) -> dict[str, Json]:

@@ -40,10 +40,12 @@ class Proof:
 
 def hash_data(document: Mapping[str, Json], options: Mapping[str, Json]) -> bytes:
     """The 64 bytes that are signed: SHA-256 of the proof options, then of the document (§3.3.4)."""
-    return (
-        hashlib.sha256(canonical_bytes(options)).digest()
-        + hashlib.sha256(canonical_bytes({name: value for name, value in document.items() if name != "proof"})).digest()
-    )
+    return hashlib.sha256(canonical_bytes(options)).digest() + _document_hash(document)
+
+
+def _document_hash(document: Mapping[str, Json]) -> bytes:
+    unsigned = {name: value for name, value in document.items() if name != "proof"}
+    return hashlib.sha256(canonical_bytes(unsigned)).digest()
 
 
 def sign(
@@ -81,10 +83,14 @@ def sign(
 
 def verified(document: Mapping[str, Json]) -> tuple[Proof, ...]:
     """The proofs of a document that hold; a proof that does not is left out, never an error."""
+    try:
+        whole = _document_hash(document)
+    except (ValueError, TypeError, RecursionError):
+        return ()
     found = []
     for proof in proofs_of(document):
         key = _key_of(proof)
-        if key is not None and holds(document, proof, key):
+        if key is not None and _holds(document, whole, proof, key):
             found.append(
                 Proof(
                     signer=did_from_public_key(key),
@@ -99,6 +105,14 @@ def verified(document: Mapping[str, Json]) -> tuple[Proof, ...]:
 
 def holds(document: Mapping[str, Json], proof: Mapping[str, Json], key: Ed25519PublicKey) -> bool:
     """Whether one proof is this key's over this document (§3.3.2); False for anything malformed."""
+    try:
+        whole = _document_hash(document)
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return _holds(document, whole, proof, key)
+
+
+def _holds(document: Mapping[str, Json], whole: bytes, proof: Mapping[str, Json], key: Ed25519PublicKey) -> bool:
     from cryptography.exceptions import InvalidSignature
 
     if proof.get("type") != "DataIntegrityProof" or proof.get("cryptosuite") != SUITE:
@@ -117,7 +131,7 @@ def holds(document: Mapping[str, Json], proof: Mapping[str, Json], key: Ed25519P
         signature = base58_decode(value[1:])
         if len(signature) != _SIGNATURE_BYTES:
             return False
-        key.verify(signature, hash_data(document, options))
+        key.verify(signature, hashlib.sha256(canonical_bytes(options)).digest() + whole)
     except (ValueError, TypeError, RecursionError, InvalidSignature):
         return False
     return True

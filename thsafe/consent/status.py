@@ -10,11 +10,12 @@ import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from thsafe.consent import proof
-from thsafe.consent.files import malformed, read_object, write_json
+from thsafe.consent.files import malformed, parse_object, read_bytes, write_json
 from thsafe.consent.record import StatusEntry
 from thsafe.core.clock import from_text
 from thsafe.core.errors import InputError
@@ -36,7 +37,7 @@ _RENEW_BEFORE: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusList:
-    """A parsed list; ``document`` is what was signed."""
+    """A parsed list."""
 
     id: str
     keeper: str
@@ -44,19 +45,14 @@ class StatusList:
     valid_from: datetime
     valid_until: datetime
     bits: bytes
-    document: Mapping[str, Json]
+    signed: bool
+    """Whether the keeper named in it has signed it."""
 
     def is_set(self, index: int) -> bool:
         """Bit ``index``, the left-most first (§2.2); an index beyond the list counts as set: unknown is not "no"."""
         if not 0 <= index < len(self.bits) * 8:
             return True
         return bool(self.bits[index // 8] >> (7 - index % 8) & 1)
-
-    def signed_by_keeper(self) -> bool:
-        """Whether the keeper named in it has signed it."""
-        return any(
-            item.signer == self.keeper and item.purpose == proof.ASSERTION for item in proof.verified(self.document)
-        )
 
     def fresh(self, now: datetime) -> bool:
         """Whether it may still be relied on: in its window, and the window is a short one."""
@@ -133,7 +129,7 @@ def _parse(document: Mapping[str, Json]) -> StatusList:
         valid_from=from_text(document["validFrom"]),
         valid_until=from_text(document["validUntil"]),
         bits=_unpack(body["encodedList"]),
-        document=document,
+        signed=any(item.signer == keeper and item.purpose == proof.ASSERTION for item in proof.verified(document)),
     )
 
 
@@ -150,6 +146,16 @@ def _unpack(text: str) -> bytes:
     return bits
 
 
+def _either(one: bytes, other: bytes) -> bytes:
+    return (int.from_bytes(one, "big") | int.from_bytes(other, "big")).to_bytes(len(one), "big")
+
+
+@lru_cache(maxsize=32)
+def _load(data: bytes) -> StatusList:
+    """Parse and verify by content: the file is read each time, its signature is checked once for the same bytes."""
+    return parse_list(parse_object(data, _WHAT, "status list"))
+
+
 @dataclass(frozen=True, slots=True)
 class StatusFolder:
     """The lists that this installation keeps or has fetched, one file each."""
@@ -163,7 +169,7 @@ class StatusFolder:
     def read(self, name: str) -> StatusList | None:
         """The list, or None where it is absent or cannot be read: both mean "unavailable"."""
         try:
-            found = parse_list(read_object(self.path(name), _WHAT))
+            found = _load(read_bytes(self.path(name), _WHAT))
         except InputError:
             return None
         return found if found.id == name else None
@@ -175,7 +181,7 @@ class StatusFolder:
             InputError: ``consent.malformed``, ``status.signature``, or ``status.older`` when a newer one is here.
         """
         found = parse_list(document)
-        if not found.signed_by_keeper():
+        if not found.signed:
             raise InputError(
                 "The status list is not signed by its keeper.",
                 code="status.signature",
@@ -184,7 +190,7 @@ class StatusFolder:
                 next_step="fetch it again from the collector",
             )
         have = self.read(found.id)
-        if have is not None and have.signed_by_keeper() and have.valid_from > found.valid_from:
+        if have is not None and have.signed and have.valid_from > found.valid_from:
             raise InputError(
                 "A newer status list is already here.",
                 code="status.older",
@@ -207,9 +213,9 @@ class StatusFolder:
         for purpose in PURPOSES:
             bits = bits_of(marked.get(purpose, ()))
             have = self.read(list_id(keeper, purpose))
-            if have is not None and have.signed_by_keeper() and len(have.bits) == len(bits):
+            if have is not None and have.signed and len(have.bits) == len(bits):
                 if purpose == "revocation":
-                    bits = bytes(old | new for old, new in zip(have.bits, bits, strict=True))
+                    bits = _either(have.bits, bits)
                 if bits == have.bits and have.fresh(now) and have.fresh(now + _RENEW_BEFORE):
                     continue
             write_json(self.path(list_id(keeper, purpose)), make_list(key, purpose, bits, now=now))

@@ -91,7 +91,7 @@ def status_facts(record: ConsentRecord, statuses: StatusFolder, now: datetime, *
     return StatusFacts(
         available=True,
         signed=all(
-            item.keeper == record.collector and item.purpose == purpose and item.signed_by_keeper()
+            item.keeper == record.collector and item.purpose == purpose and item.signed
             for purpose, item in found.items()
         ),
         fresh=all(item.fresh(now) for item in found.values()),

@@ -12,6 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 _MAX_SAFE_INTEGER = 2**53 - 1
+# One encoder for all strings: json.dumps would build a new one for each.
+_encode_text = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def canonical_bytes(value: object) -> bytes:
@@ -36,7 +38,7 @@ def _encode(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return json.dumps(value, ensure_ascii=False)
+            return _encode_text(value)
         case int():
             if abs(value) > _MAX_SAFE_INTEGER:
                 raise ValueError(f"integer {value} cannot be carried exactly by JSON; write it as a string")

@@ -1,0 +1,45 @@
+"""The machine's clock is set back into the consent's time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from thsafe.core.errors import PolicyRefused, StoreError
+
+
+class Forgetful:
+    """A log that does not look at its own clock, so that the gate's rule is what is tested."""
+
+    def __init__(self, inner, last):
+        self.inner, self.last = inner, last
+
+    def last_time(self):
+        return self.last
+
+    def uses(self, name):
+        return self.inner.uses(name)
+
+    def append(self, event, *, uses=None):
+        return self.inner.append(event, uses=uses)
+
+
+def test_time_does_not_run_backwards(world):
+    from thsafe.gate import Gate
+
+    world.consent()
+    late = Forgetful(world.ledger, world.now + timedelta(days=1))
+    gate = Gate(world.home, ledger=late, keys=world.ring, clock=world.clock)
+    with pytest.raises(PolicyRefused) as caught:
+        gate.ask(world.request())
+    assert caught.value.code == "clock.rollback"
+
+
+def test_the_real_log_refuses_too(world):
+    world.consent()
+    world.ask()
+    world.now -= timedelta(minutes=5)
+    with pytest.raises((PolicyRefused, StoreError)) as caught:
+        world.ask()
+    assert caught.value.code in {"clock.rollback", "log.clock"}

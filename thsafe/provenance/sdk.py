@@ -145,6 +145,11 @@ def reading() -> Iterator[None]:
         raise Malformed(f"{type(problem).__name__}: {problem}") from problem
 
 
+# The SDK has no error of its own for the time-stamp authority: it is the only host asked while signing, and its answer
+# the only DER that is decoded.
+_STAMP_TROUBLES = ("timestamp", "time stamp", "time_stamp", "http resolver", "decode error")
+
+
 @contextmanager
 def writing(what: str) -> Iterator[None]:
     """Map what signing raises to MarkError."""
@@ -152,8 +157,7 @@ def writing(what: str) -> Iterator[None]:
         yield
     except c2pa.C2paError as problem:
         text = str(problem)
-        stamping = any(word in text.lower() for word in ("timestamp", "time stamp", "time_stamp", "http resolver"))
-        if stamping:
+        if any(word in text.lower() for word in _STAMP_TROUBLES):
             raise MarkError(
                 "The time-stamp authority gave no time stamp.",
                 code="provenance.timestamp",

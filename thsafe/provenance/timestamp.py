@@ -107,7 +107,13 @@ def _signed(info: tsp.TSTInfo, ring: KeyRing, now: datetime, *, wants_certificat
 
 
 def _rejection(failure: str) -> bytes:
-    return bytes(tsp.TimeStampResp({"status": {"status": "rejection", "fail_info": {failure}}}).dump())
+    return bytes(_Refusal({"status": {"status": "rejection", "fail_info": {failure}}}).dump())
+
+
+class _Refusal(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
+    """A TimeStampResp without token (RFC 3161 §2.4.2), which asn1crypto's own class does not allow for."""
+
+    _fields = [("status", tsp.PKIStatusInfo)]  # noqa: RUF012 - as asn1crypto wants it
 
 
 class LoopbackAuthority:

@@ -33,10 +33,13 @@ class HeadField:
         depth, level = _depth(face, where, lattice.cell / face.unit)
         pivot = np.array([middle[0] * 0.5, face.chin + 0.15])
         falloff = smoothstep(y, face.chin + 1.15, face.chin + 0.05)
+        # shoulders stay: below the chin only what is near the neck goes along
+        aside = 1.0 - smoothstep(np.abs(x - middle[0]), 1.9, 0.7)
+        falloff = falloff * (1.0 - aside * smoothstep(y, face.chin - 0.2, face.chin + 0.5))
         edge = np.minimum(np.minimum(pixels[..., 0], width - 1 - pixels[..., 0]), pixels[..., 1]) / face.unit
-        falloff = falloff * smoothstep(edge, 0.0, 0.35)
         if not layered:
-            falloff = falloff * smoothstep(_radius(face, where), 2.65, 1.15)
+            # one sheet: the border must not move; a person cut out has nothing there to bend
+            falloff = falloff * smoothstep(edge, 0.0, 0.6) * smoothstep(_radius(face, where), 2.65, 1.15)
         self._parts = np.stack([falloff * (x - pivot[0]), falloff * (y - pivot[1]), falloff * (level - depth)])
         floor = smoothstep((height - 1 - pixels[..., 1]) / face.unit, 0.0, 0.5)
         shoulders = 0.5 + 0.5 * smoothstep(y, face.chin, face.chin + 0.6)

@@ -88,7 +88,7 @@ def _refined(picture: Image, matte: Field, face: FaceFrame) -> Field:
     far = cv2.dilate((hard > 0.02).astype(np.uint8), np.ones((side, side), np.uint8)) == 0
     alpha[sure > 0] = 1.0
     alpha[far] = 0.0
-    result: Field = np.clip((alpha - 0.06) / 0.88, 0.0, 1.0).astype(np.float32)
+    result: Field = np.clip((alpha - 0.15) / 0.76, 0.0, 1.0).astype(np.float32)
     return result
 
 
@@ -99,13 +99,16 @@ def _filled(picture: Image, alpha: Field, unit: float) -> Image:
     height, width = alpha.shape
     scale = 128.0 / max(height, width)
     size = (max(round(width * scale), 8), max(round(height * scale), 8))
-    reach = 2 * max(round(0.04 * unit), 1) + 1
+    reach = 2 * max(round(0.09 * unit), 1) + 1
     hole = cv2.dilate((alpha > 0.02).astype(np.uint8) * 255, np.ones((reach, reach), np.uint8))
     small_hole = (cv2.resize(hole, size, interpolation=cv2.INTER_AREA) > 0).astype(np.uint8) * 255
     small = cv2.inpaint(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), small_hole, 3, cv2.INPAINT_TELEA)
     smooth = cv2.GaussianBlur(small, (0, 0), 2.0)
     small = np.where(small_hole[..., None] > 0, smooth, small)
     filled = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32)
-    ramp = hole[..., None].astype(np.float32) / 255.0
+    # the fill is taken from well clear of the person and shown a little less far: no outline stays, no rim appears
+    near = 2 * max(round(0.05 * unit), 1) + 1
+    close = cv2.dilate(np.clip(8.0 * alpha, 0.0, 1.0), np.ones((near, near), np.uint8))
+    ramp = cv2.GaussianBlur(close, (0, 0), max(0.010 * unit, 0.6))[..., None]
     result: Image = np.clip(picture + (filled - picture) * ramp + 0.5, 0.0, 255.0).astype(np.uint8)
     return result

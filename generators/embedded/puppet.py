@@ -93,13 +93,15 @@ class Puppet:
         x0, y0, x1, y1 = self._mouth_box(expression, skull)
         if x1 > x0 and y1 > y0:
             pixels = self._identity[y0:y1, x0:x1]
-            maps = [pixels - self._lattice.spread(part, x0, y0, x1 - x0, y1 - y0) for part in (upper, lower, skull)]
+            from_upper, from_lower, from_skull = (
+                pixels - self._lattice.spread(part, x0, y0, x1 - x0, y1 - y0) for part in (upper, lower, skull)
+            )
             inside = Inside(
                 jaw=float(expression[_JAW]) * self._scale,
                 tongue=float(expression[_TONGUE]),
                 rounding=float(expression[_PUCKER]) * self._scale,
             )
-            frame[y0:y1, x0:x1] = self._mouth.compose(self._source, *maps, inside)
+            frame[y0:y1, x0:x1] = self._mouth.compose(self._source, from_upper, from_lower, from_skull, inside)
         result: Frame = frame if self._layers is None else compose_layers(frame, self._layers.background)
         return result
 

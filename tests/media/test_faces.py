@@ -34,7 +34,8 @@ def test_a_drawn_face_is_found_where_it_was_drawn(drawn):
     x0, y0, x1, y1 = face.box
     assert x0 == pytest.approx(face.landmarks[:, 0].min())
     assert y1 == pytest.approx(face.landmarks[:, 1].max())
-    assert x0 < x1 and y0 < y1
+    assert x0 < x1
+    assert y0 < y1
 
 
 def test_a_picture_without_a_face_has_none():

@@ -1,0 +1,47 @@
+import dataclasses
+import json
+
+import pytest
+
+from thsafe.core.errors import InputError
+from thsafe.provenance.isolated import credentials_from_json, credentials_to_json, read_credentials_isolated
+from thsafe.provenance.ladder import Ladder
+from thsafe.provenance.manifest import Ingredient
+from thsafe.provenance.read import read_credentials
+from thsafe.provenance.sign import sign
+
+from .conftest import facts
+
+WHEN_READ = {"raw": {}, "crjson": {}}
+
+
+def test_same_answer_as_in_process(signed, ring, trust, tmp_path):
+    parent = Ingredient(path=signed[0], relationship="parentOf", title="footage", media_type="video/mp4")
+    child = tmp_path / "child.mp4"
+    sign(signed[0], child, facts=facts(), ingredients=(parent,), ring=ring)
+    there, here = read_credentials_isolated(child, trust=trust), read_credentials(child, trust=trust)
+    assert there.state is Ladder.INTACT_DEVELOPMENT
+    assert dataclasses.replace(there, **WHEN_READ) == dataclasses.replace(here, **WHEN_READ)
+    assert there.raw["manifests"] == here.raw["manifests"]
+
+
+def test_json_round_trip(signed, trust):
+    found = read_credentials(signed[0], trust=trust)
+    assert credentials_from_json(json.loads(json.dumps(credentials_to_json(found)))) == found
+
+
+def test_stored_manifest(clip, signed, trust):
+    found = read_credentials_isolated(clip, trust=trust, manifest_bytes=signed[1].manifest_bytes)
+    assert found.state is Ladder.BROKEN
+
+
+@pytest.mark.parametrize("limits", [{"seconds": 0.01}, {"megabytes": 64}])
+def test_limits(signed, trust, limits):
+    found = read_credentials_isolated(signed[0], trust=trust, **limits)
+    assert found.state is Ladder.NOT_EVALUATED
+    assert found.reasons
+
+
+def test_missing(trust, tmp_path):
+    with pytest.raises(InputError):
+        read_credentials_isolated(tmp_path / "absent.mp4", trust=trust)

@@ -60,7 +60,9 @@ def rebuild(log, key, leaves):
             connection.execute(insert(schema.entry).values(leaf_hash=hashed, **row))
             frontier, made = frontier.append(hashed)
             nodes += made
-        connection.execute(insert(schema.node), [{"level": a, "place": b, "hash": h} for (a, b), h in nodes])
+        connection.execute(
+            insert(schema.node), [{"number": merkle.number(node), "hash": value} for node, value in nodes]
+        )
         head = {
             "size": frontier.size,
             "root": frontier.root(),
@@ -173,9 +175,9 @@ def tamper(log, statement):
         ("ENTRY", update(schema.entry).where(schema.entry.c.position == 3).values(leaf=b"not JSON")),
         ("ENTRY", delete(schema.entry).where(schema.entry.c.position == 0)),
         ("TIME", update(schema.entry).where(schema.entry.c.position == 3).values(at="2020-01-01T00:00:00.000Z")),
-        ("NODE", update(schema.node).where(schema.node.c.level == 2).values(hash=b"\0" * 32)),
-        ("NODE", delete(schema.node).where(schema.node.c.level == 3)),
-        ("NODE", insert(schema.node).values(level=30, place=9, hash=b"\0" * 32)),
+        ("NODE", update(schema.node).where(schema.node.c.number == 3).values(hash=b"\0" * 32)),
+        ("NODE", delete(schema.node).where(schema.node.c.number == 7)),
+        ("NODE", insert(schema.node).values(number=999, hash=b"\0" * 32)),
         ("USES", insert(schema.consent_use).values(consent="c", position=2)),
         ("HEAD-MISMATCH", update(schema.head).values(last_at="2020-01-01T00:00:00.000Z")),
         ("HEAD-MISMATCH", update(schema.head).values(size=11)),
@@ -196,6 +198,13 @@ def test_head_that_cannot_be_appended_to(witnessed):
 
 def test_holes_in_the_tree_stop_proofs(witnessed):
     tamper(witnessed, delete(schema.node))
+    with pytest.raises(LedgerBroken) as caught:
+        witnessed.prove(0)
+    assert caught.value.code == "log.nodes"
+
+
+def test_forged_nodes_prove_nothing(witnessed):
+    tamper(witnessed, update(schema.node).values(hash=b"\0" * 32))
     with pytest.raises(LedgerBroken) as caught:
         witnessed.prove(0)
     assert caught.value.code == "log.nodes"

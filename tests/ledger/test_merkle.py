@@ -113,6 +113,14 @@ def test_no_proof_of_what_is_not_there(index, size):
     assert not merkle.verify_inclusion(LEAVES[0], index, size, (), naive(LEAVES[:3]))
 
 
+def test_every_node_has_a_number_of_its_own():
+    numbers = {merkle.number(node) for node in FULL.nodes}
+    assert len(numbers) == len(FULL.nodes)
+    assert [merkle.number((0, place)) for place in range(3)] == [0, 2, 4]
+    assert merkle.number((1, 0)) == 1
+    assert merkle.number((2, 0)) == 3
+
+
 def test_frontier_refuses_the_wrong_number_of_peaks():
     with pytest.raises(ValueError, match="peaks"):
         merkle.Frontier.from_bytes(3, b"\0" * 32)

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from sqlalchemy import Connection, RowMapping, Select, Table, and_, func, or_, select
+from sqlalchemy import Connection, RowMapping, Select, Table, func, select
 
 from thsafe.core.errors import LedgerBroken
 from thsafe.core.types import Json
-from thsafe.ledger.merkle import Frontier, Node, leaf_hash
+from thsafe.ledger.merkle import Frontier, leaf_hash, number
 from thsafe.ledger.note import Checkpoint, Verifier, parse_checkpoint, verify_checkpoint
 from thsafe.ledger.personal import digest_of
 from thsafe.store import schema
@@ -90,7 +90,7 @@ def check_log(
     intents: dict[str, OpenIntent] = {}
     problems += _compare_roots(due.pop(0, []), frontier)
     for page in _pages(connection):
-        made: dict[Node, bytes] = {}
+        made: dict[int, bytes] = {}
         for row in page.rows:
             position, at = row["position"], row["at"]
             if position != next_position:
@@ -111,10 +111,10 @@ def check_log(
             elif isinstance(job, str) and kind in _CLOSING:
                 intents.pop(job, None)
             frontier, completed = frontier.append(leaf_hash(bytes(row["leaf"])))
-            made.update(completed)
+            made.update((number(node), value) for node, value in completed)
             if frontier.size in due:
                 problems += _compare_roots(due.pop(frontier.size), frontier)
-        nodes_differ = nodes_differ or made != _stored_nodes(connection, frontier.size - len(page.rows), frontier.size)
+        nodes_differ = nodes_differ or made != _stored_nodes(connection, list(made))
 
     problems += _check_head(head, frontier, last_at)
     if nodes_differ or _count(connection, schema.node) != frontier.size - frontier.size.bit_count():
@@ -195,17 +195,10 @@ def _within(table: Table, column: str, start: int, end: int) -> Select[tuple[Jso
     return select(table).where(table.c[column] > start, table.c[column] <= end)
 
 
-def _stored_nodes(connection: Connection, start: int, end: int) -> dict[Node, bytes]:
-    """The stored nodes that entries ``start`` to ``end`` - 1 completed."""
+def _stored_nodes(connection: Connection, numbers: list[int]) -> dict[int, bytes]:
     column = schema.node.c
-    ranges = [
-        and_(column.level == level, column.place >= start >> level, column.place < end >> level)
-        for level in range(1, end.bit_length())
-    ]
-    if not ranges:
-        return {}
-    query = select(column.level, column.place, column.hash).where(or_(*ranges))
-    return {(level, place): bytes(value) for level, place, value in connection.execute(query)}
+    query = select(column.number, column.hash).where(column.number.in_(numbers))
+    return {found: bytes(value) for found, value in connection.execute(query)}
 
 
 def _check_entry(row: RowMapping) -> tuple[dict[str, Json], list[str]]:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, Engine, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 
 from thsafe.core.canonical import canonical_bytes
 from thsafe.core.clock import Clock, from_text, system_clock, to_text
@@ -239,7 +239,7 @@ class Ledger:
         for draft, entry, sealed in zip(drafts, entries, sealed_fields, strict=True):
             _attach(connection, draft, entry, sealed)
         if nodes:
-            rows = [{"level": level, "place": place, "hash": value} for (level, place), value in nodes]
+            rows = [{"number": merkle.number(node), "hash": value} for node, value in nodes]
             connection.execute(insert(schema.node), rows)
         root = frontier.root()
         new_head = {"size": frontier.size, "root": root, "frontier": frontier.packed(), "last_at": at}
@@ -408,8 +408,12 @@ class Ledger:
             StoreError: there is no such entry in a log of that size.
             LedgerBroken: the stored tree has holes.
         """
+        head, entry = schema.head, schema.entry
+        query = select(head.c.size, head.c.root, entry.c.leaf_hash).select_from(
+            head.outerjoin(entry, entry.c.position == index)
+        )
         with reading(self._engine) as connection:
-            present = int(connection.execute(select(schema.head.c.size)).scalar_one())
+            present, present_root, leaf = connection.execute(query).one()
             size = present if size is None else size
             if not 0 <= index < size <= present:
                 raise StoreError(
@@ -418,9 +422,10 @@ class Ledger:
                     found=f"{present} entries, counted from 0",
                     next_step="list them: thsafe log show",
                 )
-            read = _NodeReader(connection)
-            path = merkle.inclusion_proof(index, size, read)
-            leaf, root = read([(0, index)])[0, index], merkle.root_at(size, read)
+            path = merkle.inclusion_proof(index, size, _NodeReader(connection))
+        root = merkle.root_from_inclusion(leaf or b"", index, size, path)
+        if root is None or (size == present and root != present_root):
+            raise _broken_tree(f"the nodes above entry {index} do not lead to the root")
         return InclusionProof(
             index=index, size=size, leaf_hash=leaf.hex(), path=tuple(item.hex() for item in path), root=root.hex()
         )
@@ -460,20 +465,23 @@ class _NodeReader:
             column = schema.entry.c
             query = select(column.position, column.leaf_hash).where(column.position.in_(leaves))
             known |= {(0, place): value for place, value in self._connection.execute(query)}
-        inner = [(level, place) for level, place in nodes if level > 0]
+        inner = {merkle.number(node): node for node in nodes if node[0] > 0}
         if inner:
             columns = schema.node.c
-            wanted = or_(*(and_(columns.level == level, columns.place == place) for level, place in inner))
-            query_inner = select(columns.level, columns.place, columns.hash).where(wanted)
-            known |= {(level, place): value for level, place, value in self._connection.execute(query_inner)}
+            stored = select(columns.number, columns.hash).where(columns.number.in_(list(inner)))
+            known |= {inner[number]: value for number, value in self._connection.execute(stored)}
         if missing := [node for node in nodes if node not in known]:
-            raise LedgerBroken(
-                "The stored tree of the log has holes.",
-                code="log.nodes",
-                found=f"no hash for subtree {missing[0]}",
-                next_step="run: thsafe log verify",
-            )
+            raise _broken_tree(f"no hash for subtree {missing[0]}")
         return known
+
+
+def _broken_tree(found: str) -> LedgerBroken:
+    return LedgerBroken(
+        "The stored tree of the log has holes.",
+        code="log.nodes",
+        found=found,
+        next_step="run: thsafe log verify; then restore the database from a backup",
+    )
 
 
 def _frontier(head: RowMapping) -> Frontier:

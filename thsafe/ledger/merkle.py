@@ -20,6 +20,12 @@ ReadNodes = Callable[[Sequence[Node]], Mapping[Node, bytes]]
 EMPTY_ROOT = sha256(b"").digest()
 
 
+def number(node: Node) -> int:
+    """One integer per node: its place when the tree is read from left to right; leaf n is 2n."""
+    level, place = node
+    return ((2 * place + 1) << level) - 1
+
+
 def leaf_hash(data: bytes) -> bytes:
     """RFC 9162 §2.1.1: the hash of one entry, 32 bytes."""
     return sha256(b"\x00" + data).digest()
@@ -116,12 +122,17 @@ def consistency_proof(old: int, new: int, read: ReadNodes) -> tuple[bytes, ...]:
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """RFC 9162 §2.1.3.2: does this leaf hash stand at ``index`` under ``root``?"""
+    return root_from_inclusion(leaf, index, size, proof) == root
+
+
+def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes | None:
+    """The root that an inclusion proof leads to; None where the proof is too long or too short for the place."""
     if not 0 <= index < size:
-        return False
+        return None
     place, last, current = index, size - 1, leaf
     for sibling in proof:
         if last == 0:
-            return False
+            return None
         if place & 1 or place == last:
             current = node_hash(sibling, current)
             while not place & 1 and place:
@@ -129,7 +140,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         else:
             current = node_hash(current, sibling)
         place, last = place >> 1, last >> 1
-    return last == 0 and current == root
+    return current if last == 0 else None
 
 
 def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> bool:

@@ -67,12 +67,10 @@ entry = Table(
 node = Table(
     "log_node",
     metadata,
-    Column("level", SmallInteger, primary_key=True),
-    Column("place", _Position, primary_key=True, autoincrement=False),
+    Column("number", _Position, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),
-    sqlite_with_rowid=False,
 )
-"""Roots of complete subtrees: (level, place) covers entries place·2^level to (place+1)·2^level - 1, from level 1 on."""
+"""Roots of complete subtrees of two leaves and more, by their in-order number (``thsafe.ledger.merkle.number``)."""
 
 checkpoint = Table(
     "log_checkpoint",

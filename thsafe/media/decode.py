@@ -180,7 +180,7 @@ class VideoReader:
     def _bgr(self, frame: Any) -> Frame:
         import cv2
 
-        check_pixels(self._path, frame.width, frame.height, self._limits)
+        self._check_size(frame)
         even = frame.width % 2 == 0 and frame.height % 2 == 0
         if frame.format.name == "yuv420p" and even and _matrix(frame) in _BT601 and frame.color_range in _STUDIO:
             # the inverse of planes.i420_from_bgr, and five times as fast as swscale
@@ -190,7 +190,7 @@ class VideoReader:
         return self._fit(_upright(bgr, self.info.rotation))
 
     def _i420(self, frame: Any) -> Plane:
-        check_pixels(self._path, frame.width, frame.height, self._limits)
+        self._check_size(frame)
         even = frame.width % 2 == 0 and frame.height % 2 == 0
         same = (frame.width, frame.height, self.info.rotation) == (self.info.width, self.info.height, 0)
         if frame.format.name == "yuv420p" and even and same and frame.color_range in _STUDIO:
@@ -201,6 +201,9 @@ class VideoReader:
         height, width = bgr.shape[0] & ~1, bgr.shape[1] & ~1
         converted: Plane = cv2.cvtColor(np.ascontiguousarray(bgr[:height, :width]), cv2.COLOR_BGR2YUV_I420)
         return converted
+
+    def _check_size(self, frame: Any) -> None:
+        check_pixels(self._path, frame.width, frame.height, self._limits.max_frame_pixels, self._limits.max_side)
 
     def _fit(self, bgr: Frame) -> Frame:
         """A stream may change its size half-way; every picture leaves with the size that ``info`` tells."""

@@ -32,6 +32,11 @@ _AAC_FRAME = 1024
 _PRIMARIES, _TRANSFER, _MATRIX, _RANGE = 1, 1, 6, 1
 
 
+_THREADS = 4
+"""A fixed number, not that of this machine's cores: x264's output depends on it, and the same job should give the
+same bytes everywhere."""
+
+
 class Mp4Writer:
     """One MP4 file in the making; use it in a ``with`` block. On any error the file is removed.
 
@@ -158,6 +163,7 @@ class Mp4Writer:
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.time_base = video.codec_context.time_base = 1 / self._fps
         context = video.codec_context
+        context.thread_count = _THREADS
         context.colorspace, context.color_range = _MATRIX, _RANGE
         context.color_primaries, context.color_trc = _PRIMARIES, _TRANSFER
         self._video = video

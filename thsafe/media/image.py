@@ -134,7 +134,7 @@ def _open(path: Path, signature: Signature, limits: Limits) -> Iterator[Image.Im
         except Exception as problem:
             raise _broken(path, problem) from problem
         with picture:
-            check_pixels(path, *picture.size, limits)
+            check_pixels(path, *picture.size, limits.max_pixels, limits.max_side)
             yield picture
 
 

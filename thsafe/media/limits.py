@@ -12,7 +12,9 @@ class Limits:
     max_bytes: int = 4 * 1024**3
     """Size on disk."""
     max_pixels: int = 8192 * 8192
-    """Width times height of a picture or of one video frame: 67 million, 200 MB once decoded."""
+    """Width times height of a still picture: 67 million, 200 MB once decoded."""
+    max_frame_pixels: int = 8192 * 4352
+    """The same for video, whose decoder holds many frames at once: 8K."""
     max_side: int = 16384
     """Longest side in pixels; keeps thin, absurd shapes out."""
     max_seconds: float = 4 * 3600.0

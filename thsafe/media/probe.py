@@ -130,7 +130,7 @@ def open_container(path: Path, signature: Signature, limits: Limits) -> InputCon
         raise complaints.damaged(path, first_line(problem)) from problem
     for stream in container.streams.video:
         if stream.codec_context is not None:
-            stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
+            stream.codec_context.options = {"max_pixels": str(limits.max_frame_pixels)}
     return container
 
 
@@ -153,12 +153,15 @@ def sound_track(container: Any) -> AudioStream | None:
     return None
 
 
-def check_pixels(path: Path, width: int, height: int, limits: Limits) -> None:
-    """Raise ``input.too-large`` for a picture or frame over the limits, ``input.damaged`` for one without area."""
+def check_pixels(path: Path, width: int, height: int, most: int, longest: int) -> None:
+    """Raise ``input.too-large`` for more than ``most`` pixels or a side over ``longest``.
+
+    Raises ``input.damaged`` for a picture without area.
+    """
     if width <= 0 or height <= 0:
         raise complaints.damaged(path, f"a picture of {width} x {height} pixels")
-    if width * height > limits.max_pixels or max(width, height) > limits.max_side:
-        rule = f"at most {limits.max_pixels} pixels and {limits.max_side} along a side"
+    if width * height > most or max(width, height) > longest:
+        rule = f"at most {most} pixels and {longest} along a side"
         raise complaints.too_large(path, f"{width} x {height} pixels", rule)
 
 
@@ -187,10 +190,13 @@ def _probe_stream(path: Path, signature: Signature, size: int, limits: Limits) -
             channels=(audio.channels or None) if audio else None,
             encoder_tag=_encoder_tag(container, video),
         )
+        if video is not None and video.width and video.height:
+            # what the header announces, before a decoder sets memory aside for it
+            check_pixels(path, video.width, video.height, limits.max_frame_pixels, limits.max_side)
         first = _first_frame(path, container, video or audio)
         if video is None:
             return info
-        check_pixels(path, first.width, first.height, limits)
+        check_pixels(path, first.width, first.height, limits.max_frame_pixels, limits.max_side)
         if video.frames > limits.max_frames:
             raise complaints.too_many_frames(path, limits.max_frames)
         rotation = first.rotation % 360

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from thsafe.watermark.files import read_video
     from thsafe.watermark.picture import PictureMarker
     from thsafe.watermark.reader import read_pictures
     from thsafe.watermark.reading import Geometry, MarkReading, Segment
@@ -28,6 +29,7 @@ __all__ = [
     "SoundMarker",
     "read_pictures",
     "read_sound",
+    "read_video",
 ]
 
 _HOMES = {
@@ -38,6 +40,7 @@ _HOMES = {
     "SoundMarker": "sound",
     "read_pictures": "reader",
     "read_sound": "soundreader",
+    "read_video": "files",
 }
 
 

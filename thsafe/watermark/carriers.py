@@ -2,7 +2,7 @@
 
 The picture is thought of on a grid whose shorter side has 256 cells, so that scaling cancels. A tile is 256 cells
 wide: it does not repeat along the shorter side, hence averaging a picture over itself without the key lifts nothing.
-Carriers are the Fourier bins of the tile between 14 and 84 cycles (3 to 18 cells); a quarter are known to the reader
+Carriers are the Fourier bins of the tile between 12 and 56 cycles (5 to 21 cells); a quarter are known to the reader
 (synchronisation), the others each carry one of the 512 code bits on a keyed phase. Which bins do what, and their
 phases, differ by key and by plane.
 """
@@ -21,8 +21,8 @@ SIDE = 256
 """Cells of a tile, and of the shorter side of the picture."""
 PLANES = ("y", "u", "v")
 SYNC_SHARE = 0.25
-_LOWEST, _HIGHEST = 14.0, 84.0
-_SLOPE = -0.25
+_LOWEST, _HIGHEST = 12.0, 56.0
+_SLOPE = -0.8
 """Amplitude of a carrier goes with frequency ^ slope: codecs keep the low ones."""
 
 Spectrum = NDArray[np.complex64]

@@ -67,7 +67,7 @@ def read_planes(kept: list[Planes], keys: Mapping[str, bytes], *, search: bool =
     plain = read_unchanged(residual, keys)
     if plain.state == "id" or not search:
         return plain
-    found = read_changed(refine(residual, kept), keys)
+    found = read_changed(residual, refine(residual, kept), keys)
     return plain if found.state == "absent" else found
 
 
@@ -100,17 +100,23 @@ def read_unchanged(residual: Residual, keys: Mapping[str, bytes]) -> MarkReading
     return best
 
 
-def read_changed(residual: Residual, keys: Mapping[str, bytes]) -> MarkReading:
-    """Search scale, aspect, shift, mirroring and rotation; at most 54 decodings per key."""
+def read_changed(residual: Residual, fine: Residual, keys: Mapping[str, bytes]) -> MarkReading:
+    """Search scale, aspect, shift, mirroring and rotation; at most 54 decodings per key.
+
+    Args:
+        residual: Evidence on the cell grid.
+        fine: The same with finer luma.
+        keys: Watermark keys by name.
+    """
     best, best_name = Pose(), ""
     for name, key in keys.items():
         decodes = 1
-        for candidates in stages(residual, key):
+        for candidates in stages(residual, fine, key):
             for candidate in candidates:
                 for pose in nudged(candidate):
                     if decodes >= MOST_DECODES:
                         break
-                    heard = listen(spectra(residual, pose), key)
+                    heard = listen(spectra(fine, pose), key)
                     decodes += 1
                     mark_id = payload.decode(key, heard.llr)
                     if mark_id is not None:

@@ -24,9 +24,10 @@ Grid = NDArray[np.float32]
 _COARSE = SIDE // 2
 _SMALLEST, _LARGEST, _STEP = 0.30, 2.35, 0.0075
 _MOST_CANDIDATES = 5
-_LEAST_Z = 4.6
-"""Below this a coarse peak is what noise gives; refining it would be a waste."""
-
+_COARSE_NOISE_Z = 5.6
+"""About the highest coarse peak that noise gives: below it only the best two are worth refining."""
+_NOISE_Z, _SURE_Z = 5.0, 6.5
+"""A refined peak below the first is not decoded, one below the second only as it stands: decodings are rationed."""
 TESTS = 2e8
 """Correlations that a full search looks at, rounded up: the factor of its false alarms."""
 
@@ -76,7 +77,9 @@ def resample(plane: Grid, grid: tuple[int, int], pose: Pose, pitch: float = 1.0)
     if (width, height) != (plane.shape[1], plane.shape[0]):
         plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
     across, down = pose.scale_x * pitch * width / columns, pose.scale_y * pitch * height / rows
-    if pose.tilt == 0 and abs(across - 1) * width < 0.1 and abs(down - 1) * height < 0.1:
+    # The coarse pass lets half a sample go, the fine pass does not.
+    slack = 0.55 if pitch > 1 else 0.1
+    if pose.tilt == 0 and abs(across - 1) * width < slack and abs(down - 1) * height < slack:
         return plane
     # Rotation about the picture's centre in square cells, then to the samples of this plane.
     angle = math.radians(pose.tilt)
@@ -220,8 +223,14 @@ def _scales(smallest: float, largest: float, step: float = _STEP) -> list[float]
     return [float(scale) for scale in np.geomspace(smallest, largest, count + 1)]
 
 
-def stages(residual: Residual, key: bytes) -> Iterator[list[Pose]]:
-    """Refined candidates, likeliest first, stage by stage from common changes to rare ones."""
+def stages(residual: Residual, fine: Residual, key: bytes) -> Iterator[list[Pose]]:
+    """Refined candidates, likeliest first, stage by stage from common changes to rare ones.
+
+    Args:
+        residual: Evidence on the cell grid, for the coarse pass.
+        fine: The same with finer luma (:func:`thsafe.watermark.residual.refine`), for the refinement.
+        key: The watermark key.
+    """
     both = [(0, False), (0, True)]
     turned = [(turns, flip) for turns in (1, 2, 3) for flip in (False, True)]
     same = [Pose()]
@@ -235,7 +244,7 @@ def stages(residual: Residual, key: bytes) -> Iterator[list[Pose]]:
         Pose(scale_x=scale, scale_y=scale, tilt=tilt)
         for tilt in np.arange(-5.6, 5.61, 0.7).tolist()
         if abs(tilt) > 0.1
-        for scale in _scales(0.88, 1.16)
+        for scale in _scales(0.88, 1.16, 0.011)
     ]
     for poses, orientations in (
         (same, [(0, True), *turned]),
@@ -245,7 +254,13 @@ def stages(residual: Residual, key: bytes) -> Iterator[list[Pose]]:
         (sized, turned),
     ):
         found = sorted(_coarse(residual, key, poses, orientations), key=lambda one: -one.z)
-        yield [_refined(residual, key, pose) for pose in _distinct(found)[:_MOST_CANDIDATES] if pose.z >= _LEAST_Z]
+        yield [_refined(fine, key, pose) for pose in _promising(found)]
+
+
+def _promising(found: Sequence[Pose]) -> list[Pose]:
+    """The few that are worth the work of refining."""
+    kept = _distinct(found)[:_MOST_CANDIDATES]
+    return [pose for rank, pose in enumerate(kept) if rank < 2 or pose.z >= _COARSE_NOISE_Z]
 
 
 def _distinct(found: Sequence[Pose]) -> list[Pose]:
@@ -265,7 +280,11 @@ def _distinct(found: Sequence[Pose]) -> list[Pose]:
 
 
 def nudged(pose: Pose) -> Iterator[Pose]:
-    """The pose as found, then moved by a part of a cell: at low strength the peak is not exact."""
+    """The pose as found, then moved by a part of a cell, since a peak is not exact; none for what noise gives."""
+    if pose.z < _NOISE_Z:
+        return
     yield pose
+    if pose.z < _SURE_Z:
+        return
     for dx, dy in ((0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5)):
         yield replace(pose, dx=pose.dx + dx, dy=pose.dy + dy)

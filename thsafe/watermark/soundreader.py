@@ -232,7 +232,6 @@ def _decode(evidence: Grid, key: bytes, found: _Found) -> str | None:
     uncertainty = (kernel**2 @ counts) / support**2
     gain *= np.maximum(gain**2 - uncertainty, 0.05 * gain**2) / np.maximum(gain**2, 1e-12)
     weight = 2 * gain / np.maximum(1 - gain**2, 0.1)
-    llr: NDArray[np.float64] = np.bincount(
-        layout.bit[~sync], weights=(weight * products)[~sync], minlength=payload.CODE_BITS
-    )
+    llr = np.zeros(payload.CODE_BITS)
+    llr += np.bincount(layout.bit[~sync], weights=(weight * products)[~sync], minlength=payload.CODE_BITS)
     return payload.decode(key, llr)

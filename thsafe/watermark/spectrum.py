@@ -17,8 +17,8 @@ Floats = NDArray[np.float64]
 
 _LOUDEST = 3.0
 """A bin is cut off at so many times its ring's rms: stripes and moire must not speak for the mark."""
-_RING_REACH = 6.0
-"""Rings over which gains are smoothed."""
+_GAIN_REACH, _POWER_REACH = 8.0, 2.5
+"""Standard deviations, in cycles per tile, of the neighbourhoods that share a gain and a noise power."""
 
 
 def fold(plane: Grid, side: int = SIDE) -> Grid:
@@ -77,8 +77,9 @@ class Heard:
 def listen(spectra: Sequence[Spectrum], key: bytes) -> Heard:
     """Combine the carriers of Y, U and V.
 
-    The gain of each ring is estimated on its synchronisation carriers, smoothed and shrunk towards zero by its own
-    uncertainty; a bit's belief is the gain-weighted sum over its carriers (maximum-ratio combining, Brennan 1959).
+    Gain and noise vary with horizontal and vertical frequency as the codec left them: both are estimated by smoothing
+    over neighbouring carriers, the gain on the synchronisation carriers alone, and shrunk towards zero by its own
+    uncertainty. A bit's belief is the gain-weighted sum over its carriers (maximum-ratio combining, Brennan 1959).
     """
     llr = np.zeros(payload.CODE_BITS)
     total, count = 0.0, 0
@@ -88,22 +89,27 @@ def listen(spectra: Sequence[Spectrum], key: bytes) -> Heard:
         arrived = np.real(spectrum[part.row, part.column] * np.conj(part.phase)).astype(np.float64)
         total += float(arrived[sync].sum())
         count += int(sync.sum())
-        gain = _gains(arrived[sync], part.radius[sync])[np.rint(part.radius).astype(np.intp)]
+        across, down = part.column, np.minimum(part.row, SIDE - part.row)
+        power = np.abs(spectrum[part.row, part.column]).astype(np.float64) ** 2
+        everywhere, _ = _smooth(power, down, across, _POWER_REACH)
+        arrived /= np.sqrt(np.maximum(everywhere[down, across], 1e-3))
+        gain, support = _smooth(arrived[sync], down[sync], across[sync], _GAIN_REACH)
+        gain *= np.maximum(gain**2 - 0.5 / support, 0.05 * gain**2) / np.maximum(gain**2, 1e-12)
+        heard = gain[down, across]
         # Unit-power bins: noise of variance (1 - gain^2) / 2 on the axis of the carrier, hence LLR = 4 g y / (1 - g^2).
-        weight = 4 * gain / np.maximum(1 - gain**2, 0.1)
+        weight = 4 * heard / np.maximum(1 - heard**2, 0.1)
         llr += np.bincount(part.bit[~sync], weights=(weight * arrived)[~sync], minlength=payload.CODE_BITS)
     return Heard(llr=llr, z=total / float(np.sqrt(count / 2)))
 
 
-def _gains(arrived: Floats, radius: Floats) -> Floats:
-    """Smoothed gain per integer ring."""
-    rings = np.arange(SIDE // 2)
-    sums = np.bincount(np.rint(radius).astype(np.intp), weights=arrived, minlength=rings.size)
-    counts = np.bincount(np.rint(radius).astype(np.intp), minlength=rings.size)
-    kernel = np.exp(-0.5 * ((rings[:, None] - rings[None, :]) / _RING_REACH) ** 2)
-    support = np.maximum(kernel @ counts, 1e-9)
-    gain: Floats = (kernel @ sums) / support
-    uncertainty = 0.5 * (kernel**2 @ counts) / support**2
-    power: Floats = gain**2
-    shrunk: Floats = gain * np.maximum(power - uncertainty, 0.05 * power) / np.maximum(power, 1e-12)
-    return shrunk
+def _smooth(values: Floats, down: NDArray[np.intp], across: NDArray[np.intp], reach: float) -> tuple[Floats, Floats]:
+    """Gaussian mean over neighbouring frequencies, and how many values stand behind it; both (129, 129)."""
+    import cv2
+
+    shape = (SIDE // 2 + 1, SIDE // 2 + 1)
+    sums, counts = np.zeros(shape), np.zeros(shape)
+    np.add.at(sums, (down, across), values)
+    np.add.at(counts, (down, across), 1.0)
+    density = np.maximum(cv2.GaussianBlur(counts, (0, 0), reach, borderType=cv2.BORDER_REFLECT), 1e-6)
+    mean: Floats = cv2.GaussianBlur(sums, (0, 0), reach, borderType=cv2.BORDER_REFLECT) / density
+    return mean, np.maximum(density * 4 * np.pi * reach**2, 1.0)

@@ -1,0 +1,342 @@
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from thsafe.core.errors import UsageError
+from thsafe.media.planes import bgr_from_i420, i420_from_bgr, split_planes
+from thsafe.watermark import MarkReading, PictureMarker, read_pictures, read_video
+from thsafe.watermark.carriers import PLANES, SIDE, carriers, tile
+from thsafe.watermark.files import segments
+from thsafe.watermark.payload import encode as encode_payload
+from thsafe.watermark.reader import false_id
+from thsafe.watermark.residual import planes_of
+
+KEY = bytes(range(32))
+OTHER = bytes(range(1, 33))
+KEYS = {"current": KEY}
+MARK = "0123456789abcdef"
+
+
+def scene(width, height, count, seed=1, level=1.0):
+    """A drifting picture with plain walls, soft shading, texture and edges."""
+    rng = np.random.default_rng(seed)
+    tall, wide = height + 32, width + 32
+    rows, columns = np.mgrid[0:tall, 0:wide].astype(np.float32)
+    base = np.stack([120 + 40 * columns / wide, 130 + 30 * rows / tall, 150 - 30 * columns / wide], axis=2)
+    texture = cv2.GaussianBlur(rng.normal(0, 60, (tall, wide, 3)).astype(np.float32), (0, 0), 1.6)
+    base[tall * 6 // 10 :, : wide // 2] += texture[tall * 6 // 10 :, : wide // 2]
+    canvas = np.clip(base, 0, 255).astype(np.uint8)
+    centre = (wide // 2, tall // 2)
+    cv2.ellipse(canvas, centre, (wide // 6, tall // 4), 0, 0, 360, (140, 170, 215), -1, cv2.LINE_AA)
+    for side in (-1, 1):
+        cv2.circle(canvas, (centre[0] + side * wide // 14, centre[1] - tall // 16), wide // 50, (60, 40, 40), -1)
+    cv2.ellipse(canvas, (centre[0], centre[1] + tall // 9), (wide // 18, tall // 50), 0, 0, 360, (70, 60, 150), -1)
+    frames = []
+    for number in range(count):
+        dx, dy = 16 + 8 * np.sin(number / 9), 16 + 6 * np.sin(number / 7)
+        frame = cv2.warpAffine(canvas, np.array([[1, 0, -dx], [0, 1, -dy]]), (width, height))
+        frames.append(np.clip(frame * level, 0, 255).astype(np.uint8))
+    return frames
+
+
+def marked(frames, mark_id=MARK, key=KEY, face_box=None):
+    height, width = frames[0].shape[:2]
+    marker = PictureMarker(key, mark_id, width=width, height=height, face_box=face_box)
+    out = []
+    for frame in frames:
+        i420 = i420_from_bgr(frame)
+        marker.apply(split_planes(i420))
+        out.append(i420)
+    return out
+
+
+def through(pictures, crf, codec="libx264"):
+    """Encode I420 pictures in memory and decode them again."""
+    rows, width = pictures[0].shape
+    store = io.BytesIO()
+    with av.open(store, "w", format="mp4") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = width, rows * 2 // 3, "yuv420p"
+        stream.options = {"crf": str(crf), "preset": "veryfast"}
+        for picture in pictures:
+            frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    store.seek(0)
+    with av.open(store) as container:
+        return [frame.to_ndarray(format="yuv420p") for frame in container.decode(video=0)]
+
+
+def read(pictures, keys=KEYS, **options) -> MarkReading:
+    return read_pictures([split_planes(np.ascontiguousarray(picture)) for picture in pictures], keys, **options)
+
+
+def psnr(a, b):
+    return 10 * np.log10(255**2 / np.mean((a.astype(float) - b.astype(float)) ** 2))
+
+
+def even(frame):
+    return np.ascontiguousarray(frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2])
+
+
+@pytest.fixture(scope="module")
+def delivered():
+    """512 x 512, 3 s, as published: marked and encoded at CRF 18; BGR."""
+    return [bgr_from_i420(picture) for picture in through(marked(scene(512, 512, 75)), 18)]
+
+
+def attacked(frames, change, crf=28, step=2):
+    return through([i420_from_bgr(change(frame)) for frame in frames[::step]], crf)
+
+
+def test_the_id_comes_back_exactly_after_delivery_and_crf_28(delivered):
+    reading = read(attacked(delivered, lambda frame: frame, step=1), search=False)
+    assert (reading.state, reading.mark_id, reading.key_name) == ("id", MARK, "current")
+    assert reading.geometry.unchanged
+    assert reading.frames_read == 75
+    assert reading.false_alarm <= 1e-8
+
+
+def test_half_the_size_of_full_hd():
+    published = through(marked(scene(1920, 1080, 12)), 18)
+    small = [cv2.resize(bgr_from_i420(p), (960, 540), interpolation=cv2.INTER_AREA) for p in published]
+    assert read(through([i420_from_bgr(frame) for frame in small], 28), search=False).mark_id == MARK
+
+
+def crop(top, bottom, left, right):
+    def change(frame):
+        height, width = frame.shape[:2]
+        return even(frame[int(top * height) : int(bottom * height), int(left * width) : int(right * width)])
+
+    return change
+
+
+def letterbox(frame):
+    height, width = frame.shape[:2]
+    small = cv2.resize(frame, (int(0.8 * width) // 2 * 2, int(0.8 * height) // 2 * 2), interpolation=cv2.INTER_AREA)
+    out = np.zeros_like(frame)
+    out[40 : 40 + small.shape[0], 52 : 52 + small.shape[1]] = small
+    return out
+
+
+def turned(degrees, zoom=1.0):
+    def change(frame):
+        height, width = frame.shape[:2]
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, zoom)
+        return cv2.warpAffine(frame, matrix, (width, height), flags=cv2.INTER_LINEAR)
+
+    return change
+
+
+CHANGES = {
+    "crop 10 %": (crop(0.04, 0.94, 0.07, 0.97), {"scale_x": 1 / 0.9, "dx": SIDE - 0.07 * SIDE / 0.9 * 0.9}),
+    "crop 25 %": (crop(0.05, 0.80, 0.15, 0.90), {"scale_x": 1 / 0.75, "dx": SIDE * 0.85}),
+    "flip": (lambda frame: np.ascontiguousarray(frame[:, ::-1]), {"flip": True}),
+    "letterbox": (letterbox, {"scale_x": 0.8, "scale_y": 0.8}),
+    "stretch": (lambda frame: cv2.resize(frame, (436, 512)), {"scale_x": 1.0, "scale_y": 512 / 436}),
+    "a quarter turn": (lambda frame: np.ascontiguousarray(np.rot90(frame)), {"rotation": 90.0}),
+    "upside down": (lambda frame: np.ascontiguousarray(np.rot90(frame, 2)), {"rotation": 180.0}),
+    "tilt": (turned(2.5), {"rotation": 2.5}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changed_geometry_is_found_and_undone(delivered, name):
+    change, expected = CHANGES[name]
+    reading = read(attacked(delivered, change, step=3))
+    assert reading.mark_id == MARK, reading
+    for field, value in expected.items():
+        found = getattr(reading.geometry, field)
+        assert found == pytest.approx(value, abs={"dx": 1.5, "rotation": 0.4}.get(field, 0.02)), (field, reading)
+
+
+def test_brightness_and_contrast(delivered):
+    changed = attacked(delivered, lambda frame: cv2.convertScaleAbs(frame, alpha=0.8, beta=30))
+    assert read(changed, search=False).mark_id == MARK
+
+
+def test_a_changed_frame_rate_and_order_do_not_matter(delivered):
+    kept = [delivered[index] for index in (60, 3, 3, 40, 12, 70, 22, 22, 51, 33, 8, 17)]
+    assert read(through([i420_from_bgr(frame) for frame in kept], 26), search=False).mark_id == MARK
+
+
+def test_one_jpeg_50_picture_is_enough(delivered):
+    written, coded = cv2.imencode(".jpg", delivered[30], [cv2.IMWRITE_JPEG_QUALITY, 50])
+    assert written
+    reading = read_pictures([cv2.imdecode(coded, cv2.IMREAD_COLOR)], KEYS)
+    assert (reading.mark_id, reading.frames_read) == (MARK, 1)
+
+
+def test_another_key_sees_nothing(delivered):
+    reading = read_pictures(delivered[::6], {"other": OTHER}, search=False)
+    assert (reading.state, reading.mark_id) == ("absent", None)
+
+
+def test_the_second_key_is_tried_too(delivered):
+    reading = read_pictures(delivered[::6], {"new": OTHER, "old": KEY}, search=False)
+    assert (reading.mark_id, reading.key_name) == (MARK, "old")
+
+
+def test_unmarked_pictures_give_no_id_over_a_hundred_decodings():
+    z = []
+    for seed in range(6):
+        kept = [planes_of(frame) for frame in scene(360, 288, 2, seed=seed)]
+        for number in range(20):
+            reading = read_pictures(kept, {"k": bytes([seed, number]) * 16}, search=False)
+            assert (reading.state, reading.mark_id) == ("absent", None)
+            z.append(reading.confidence)
+    assert len(z) == 120
+
+
+def test_a_full_search_of_an_unmarked_picture_is_absent():
+    reading = read_pictures(scene(360, 288, 2), KEYS)
+    assert (reading.state, reading.mark_id) == ("absent", None)
+
+
+def test_a_mark_whose_id_is_lost_is_present():
+    """Frames of seven marked videos: their ids cancel each other, the key's own carriers do not."""
+    frames = scene(512, 512, 7)
+    mixed = [marked([frame], mark_id=f"{number:02x}" * 8)[0] for number, frame in enumerate(frames, start=37)]
+    reading = read(mixed, search=False)
+    assert (reading.state, reading.mark_id, reading.key_name) == ("present", None, "current")
+    assert reading.confidence >= 6
+    assert reading.false_alarm <= 1e-9
+
+
+def test_nothing_to_read_is_not_evaluated():
+    assert read_pictures([], KEYS).state == "not-evaluated"
+    assert read_pictures(scene(64, 64, 1), {}).state == "not-evaluated"
+
+
+@pytest.mark.parametrize("size", [(360, 288), (854, 480), (270, 480), (1280, 720), (480, 854)])
+def test_sizes_that_are_not_round(size):
+    pictures = through(marked(scene(*size, 12)), 20)
+    assert read(pictures, search=False).mark_id == MARK
+
+
+def test_odd_sided_pictures_are_read():
+    frame = bgr_from_i420(marked(scene(512, 512, 1))[0])
+    assert read_pictures([cv2.resize(frame, (501, 501), interpolation=cv2.INTER_AREA)], KEYS).mark_id == MARK
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [scene(512, 512, 1), scene(512, 512, 1, level=0.12), scene(1280, 720, 1), scene(270, 480, 1)],
+    ids=["bright", "dark", "hd", "small"],
+)
+def test_picture_quality_over_all_colours(frames):
+    after = bgr_from_i420(marked(frames)[0])
+    assert psnr(bgr_from_i420(i420_from_bgr(frames[0])), after) >= 40.7
+
+
+@pytest.mark.parametrize("grey", [8, 60, 128, 200, 250])
+def test_plain_surfaces_stay_plain(grey):
+    before = i420_from_bgr(np.full((512, 512, 3), grey, dtype=np.uint8))
+    after = before.copy()
+    marker = PictureMarker(KEY, MARK, width=512, height=512)
+    marker.apply(split_planes(after))
+    for old, new, limit in zip(split_planes(before), split_planes(after), (0.8, 1.3, 1.1), strict=True):
+        assert np.sqrt(np.mean((new.astype(float) - old) ** 2)) <= limit
+    assert psnr(bgr_from_i420(before), bgr_from_i420(after)) >= 41
+
+
+def test_the_face_is_marked_more_gently():
+    frame = np.full((512, 512, 3), 150, dtype=np.uint8)
+    change = marked([frame], face_box=(0.3, 0.3, 0.7, 0.7))[0].astype(float) - i420_from_bgr(frame)
+    luma = change[:512]
+    assert luma[206:306, 206:306].std() < 0.9 * luma[:100].std()
+
+
+def test_the_pattern_stands_still():
+    frames = scene(256, 256, 3)
+    changes = [after.astype(int) - i420_from_bgr(frame) for after, frame in zip(marked(frames), frames, strict=True)]
+    inner = [np.clip(change, -9, 9) for change in changes]
+    assert all((a == b).mean() > 0.999 for a, b in pairwise(inner))
+
+
+def test_marking_is_deterministic_and_differs_by_id_and_key():
+    frames = scene(128, 128, 1)
+    first = marked(frames)[0]
+    assert (first == marked(frames)[0]).all()
+    assert (first != marked(frames, mark_id="f" * 16)[0]).any()
+    assert (first != marked(frames, key=OTHER)[0]).any()
+
+
+def test_planes_and_keys_have_carriers_of_their_own():
+    code = encode_payload(KEY, MARK)
+    tiles = [tile(KEY, plane, code) for plane in PLANES] + [tile(OTHER, "y", code)]
+    for number, one in enumerate(tiles):
+        assert one.shape == (SIDE, SIDE)
+        assert one.std() == pytest.approx(1, abs=1e-3)
+        for other in tiles[:number]:
+            assert abs(float(np.mean(one * other))) < 0.05
+    part = carriers(KEY, "y")
+    assert set(np.unique(part.bit)) == set(range(-1, 512))
+
+
+def test_the_tile_does_not_repeat_along_the_short_side():
+    """Folding a picture onto itself without the key must not lift the pattern (Kutter et al. 2000)."""
+    pattern = tile(KEY, "y", encode_payload(KEY, MARK))
+    half = SIDE // 2
+    for part in (pattern[:half, :half], pattern[:half, half:], pattern[half:, :half]):
+        assert abs(float(np.mean(part * pattern[half:, half:]))) < 0.06
+
+
+def test_segments_show_a_splice(delivered):
+    other = "fedcba9876543210"
+    second = [bgr_from_i420(picture) for picture in through(marked(scene(512, 512, 24, seed=5), mark_id=other), 20)]
+    kept = [planes_of(frame) for frame in (*delivered[:24], *second)]
+    found = segments(kept, [n / 25 for n in range(48)], 48 / 25, KEYS)
+    assert [segment.mark_id for segment in found] == [MARK, other]
+    assert found[0].end == found[1].start == pytest.approx(24 / 25)
+    assert found[-1].end == pytest.approx(48 / 25)
+
+
+def test_the_bound_on_false_ids():
+    assert false_id(55) < 1.1e-7
+
+
+def test_wrong_sizes_are_refused():
+    with pytest.raises(UsageError) as odd:
+        PictureMarker(KEY, MARK, width=101, height=100)
+    assert odd.value.code == "watermark.size"
+    marker = PictureMarker(KEY, MARK, width=64, height=64)
+    with pytest.raises(UsageError) as other:
+        marker.apply(split_planes(i420_from_bgr(np.zeros((32, 32, 3), dtype=np.uint8))))
+    assert other.value.code == "watermark.size"
+
+
+@pytest.mark.shared
+def test_real_talkers_at_their_own_size(shared_data):
+    """GRID talkers, 360 x 288: delivery at CRF 18, then CRF 28."""
+    from thsafe.media.decode import VideoReader
+
+    with VideoReader(sorted((shared_data / "grid").glob("*.mpg"))[0]) as video:
+        frames = [frame for _, frame in video.iter_bgr()][:60]
+    published = through(marked(frames), 18)
+    assert psnr(bgr_from_i420(i420_from_bgr(frames[0])), bgr_from_i420(marked(frames[:1])[0])) >= 40.7
+    assert read(through(published, 28), search=False).mark_id == MARK
+    assert read_pictures(frames, KEYS, search=False).state == "absent"
+
+
+def test_reading_a_file(tmp_path):
+    path = tmp_path / "clip.mp4"
+    pictures = marked(scene(320, 240, 30))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.options = 320, 240, "yuv420p", {"crf": "20"}
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p")))
+        container.mux(stream.encode(None))
+    reading = read_video(path, KEYS, max_frames=12)
+    assert (reading.mark_id, reading.frames_read) == (MARK, 12)
+    assert [segment.mark_id for segment in reading.segments] == [MARK]
+    still = tmp_path / "grab.png"
+    cv2.imwrite(str(still), bgr_from_i420(pictures[3]))
+    assert read_video(still, KEYS).mark_id == MARK

@@ -3,8 +3,7 @@
 ``python -m generators.embedded.cast.build_geometry FOLDER [FOLDER ...]`` reads every picture, lets the landmark
 finder place its 478 points, keeps the frontal ones, removes size, place and tilt (Procrustes analysis), removes how
 far each mouth is open (linear regression), averages, and mirrors. What is stored beside this module
-(``mean_face.npz``) is that one symmetric mean and the two broad directions in which the pictures differ most smoothly:
-nobody's face, and too little to get anybody's face back from.
+(``mean_face.npz``) is that one symmetric mean: nobody's face, and nothing to get anybody's face back from.
 """
 
 from __future__ import annotations
@@ -87,8 +86,8 @@ def symmetrise(shape: FloatArray, pairs: npt.NDArray[np.int64]) -> FloatArray:
     return np.asarray((shape + shape[pairs] * (-1, 1, 1)) / 2)
 
 
-def build(found: list[FloatArray]) -> dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int16]]:
-    """The symmetric mean with a closed mouth, mirror pairs, and the two broadest symmetric directions of variation."""
+def build(found: list[FloatArray]) -> npt.NDArray[np.float32]:
+    """The symmetric mean with a closed mouth, ``(478, 3)`` in eye distances."""
     faces = [face for face in map(upright, found) if is_frontal(face)]
     mean = np.mean(faces, axis=0)
     for _ in range(4):
@@ -101,14 +100,7 @@ def build(found: list[FloatArray]) -> dict[str, npt.NDArray[np.float32] | npt.ND
     flat = stack.reshape(len(stack), -1)
     fit, *_ = np.linalg.lstsq(design, flat, rcond=None)
     closed = fit[0].reshape(-1, 3)
-    rest = flat - design @ fit
-    _, strength, modes = np.linalg.svd(rest, full_matrices=False)
-    modes = modes[:2] * (strength[:2, None] / np.sqrt(len(stack)))
-    return {
-        "mean": upright(closed).astype(np.float32),
-        "modes": modes.reshape(2, -1, 3).astype(np.float32),
-        "pairs": pairs.astype(np.int16),
-    }
+    return upright(closed).astype(np.float32)
 
 
 def main(folders: list[str]) -> None:
@@ -117,8 +109,8 @@ def main(folders: list[str]) -> None:
         raise SystemExit(
             "give at least one folder of pictures: python -m generators.embedded.cast.build_geometry FOLDER"
         )
-    out = build(find_landmarks([Path(folder) for folder in folders]))
-    np.savez_compressed(Path(__file__).with_name("mean_face.npz"), **out)
+    mean = build(find_landmarks([Path(folder) for folder in folders]))
+    np.savez_compressed(Path(__file__).with_name("mean_face.npz"), mean=mean)
 
 
 if __name__ == "__main__":

@@ -159,7 +159,6 @@ def paint_eye(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, c
     middle = (inner + outer) / 2
     half = float(np.linalg.norm(outer - inner)) / 2
     up_y = np.interp(x * eye.side, upper[:, 0] * eye.side, upper[:, 1]).astype(np.float32)
-    low_y = np.interp(x * eye.side, lower[:, 0] * eye.side, lower[:, 1]).astype(np.float32)
 
     # The ball: white is never white; darker to both corners and under the upper lid.
     rx, ry = (x - middle[0]) / (half * 1.12), (y - middle[1]) / (half * 0.95)
@@ -215,9 +214,14 @@ def paint_eye(person: Person, points: FloatArray, eye: EyeMarks, frame: Frame, c
 
     # Wet rim on the lower lid.
     skin = linear(person.skin)
-    wet = stroke(frame, lower[4:-2] + (0, 0.006), np.full(len(lower) - 6, 0.011), soft=0.003)
+    wet = stroke(frame, lower[4:-2] + np.array([0, 0.006], np.float32), np.full(len(lower) - 6, 0.011), soft=0.003)
     over(canvas, np.clip(skin * np.array([0.95, 0.66, 0.62], np.float32) + 0.06, 0, 1).astype(np.float32), wet * 0.75)
-    low_dark = stroke(frame, lower[14:] + (0, 0.013), 0.003 + 0.006 * np.linspace(0, 1, len(lower) - 14), soft=0.005)
+    low_dark = stroke(
+        frame,
+        lower[14:] + np.array([0, 0.013], np.float32),
+        0.003 + 0.006 * np.linspace(0, 1, len(lower) - 14),
+        soft=0.005,
+    )
     lash = linear(person.hair_colour) * 0.10 + 0.004
     over(canvas, lash * 2, low_dark * 0.50)
 
@@ -326,7 +330,9 @@ def paint_glasses(points: FloatArray, frame: Frame, canvas: FloatArray) -> None:
             np.array([0.024, 0.020]),
         )
         rims = np.maximum(rims, arm)
-    bridge = spline([(-0.105, 0.0), (0, -0.035), (0.105, 0.0)], 30) + (0, float(points[6, 1]) - 0.075)
+    bridge = spline([(-0.105, 0.0), (0, -0.035), (0.105, 0.0)], 30) + np.array(
+        [0, float(points[6, 1]) - 0.075], np.float32
+    )
     rims = np.maximum(rims, stroke(frame, bridge, np.full(30, 0.022)))
     shade = blur(np.roll(rims, (int(0.035 * frame.unit), int(0.02 * frame.unit)), (0, 1)), 0.016 * frame.unit)
     canvas *= (1 - 0.40 * shade * (1 - rims))[..., None]

@@ -64,7 +64,8 @@ def _between(sheet: Guides, at: FloatArray) -> FloatArray:
         return np.repeat(sheet, len(at), axis=0)
     from scipy.interpolate import PchipInterpolator
 
-    return np.asarray(PchipInterpolator(np.linspace(0, 1, count), sheet, axis=0)(at), np.float32)
+    lines: FloatArray = np.asarray(PchipInterpolator(np.linspace(0, 1, count), sheet, axis=0)(at), np.float32)
+    return lines
 
 
 def _surface(points: FloatArray, top: float) -> FloatArray:
@@ -74,7 +75,8 @@ def _surface(points: FloatArray, top: float) -> FloatArray:
     flat = np.hypot(nx, ny)
     shrink = np.where(flat > 0.95, 0.95 / np.maximum(flat, 1e-6), 1.0)
     nx, ny = nx * shrink, ny * shrink
-    return np.stack([nx, ny, np.sqrt(1 - nx**2 - ny**2)], axis=-1).astype(np.float32)
+    normals: FloatArray = np.stack([nx, ny, np.sqrt(1 - nx**2 - ny**2)], axis=-1).astype(np.float32)
+    return normals
 
 
 def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: int) -> Layer:
@@ -100,16 +102,16 @@ def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: i
         along = np.linspace(0, 1, steps, dtype=np.float32)
         tuft = np.zeros(n, np.int64)
         if lock.clumps and lock.strands:
-            edges = np.sort(rng.uniform(0, 1, lock.clumps - 1)).astype(np.float32)
-            tuft = np.searchsorted(edges, at)
+            edges: FloatArray = np.sort(rng.uniform(0, 1, lock.clumps - 1)).astype(np.float32)
+            tuft = np.searchsorted(edges, at).astype(np.int64)
             bounds = np.concatenate([[0.0], edges, [1.0]]).astype(np.float32)
             heart = _between(lock.guides, (bounds[:-1] + bounds[1:]) / 2)[tuft]
             heart = (
                 heart
                 + rng.normal(0, lock.stray * 1.2, (lock.clumps, 1, 2)).astype(np.float32)[tuft] * along[None, :, None]
             )
-            pull = (0.55 * along**1.5)[None, :, None]
-            lines = lines * (1 - pull) + heart * pull
+            pull: FloatArray = np.asarray(0.55 * along**1.5, np.float32)[None, :, None]
+            lines = np.asarray(lines * (1 - pull) + heart * pull, np.float32)
         wander = lock.stray if lock.strands else 0.0
         drift = rng.normal(0, wander, (n, 1, 2)).astype(np.float32)
         bow = rng.normal(0, wander * 0.8, (n, 1, 2)).astype(np.float32)
@@ -153,11 +155,12 @@ def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: i
         edge = np.clip(1 - surface[..., 2], 0, 1) ** 2 * np.clip(surface @ RIM.unit(), 0, 1) * 0.9
         own = np.repeat(base[None], n, axis=0)
         grey = rng.uniform(0, 1, n) < person.grey
-        own[grey] = np.array([0.40, 0.395, 0.40], np.float32)
+        own[grey] = np.array([0.34, 0.335, 0.34], np.float32)
         shade = own[:, None] * level[..., None]
         roots = 0.72 + 0.28 * np.minimum(along / 0.25, 1)
         colour = shade * (light * roots[None] * lock.depth)[..., None]
-        glow = np.clip(shade, 0, 1) ** 0.75 * 1.15 + 0.035
+        # Light hair scatters inside and shines less over its own colour than dark hair does.
+        glow = np.clip(shade, 0, 1) ** 0.75 * 1.15 / (1 + 1.6 * shade) + 0.035
         colour = colour + glow * ((shine + edge) * lock.depth**2)[..., None] * 1.05
         coded = np.round(np.sqrt(np.clip(colour, 0, 1)) * 255)
         pixels = np.round(frame.pixels(lines.astype(np.float32)) * scale).astype(np.int64)

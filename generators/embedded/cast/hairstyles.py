@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from generators.embedded.cast.geometry import FloatArray, head_outline
@@ -50,8 +52,8 @@ def _half_width(points: FloatArray) -> float:
 
 def _hairline(points: FloatArray, x: float) -> float:
     """Height of the hairline over the forehead at ``x``."""
-    y = float(points[10, 1]) + 0.03
-    return y + 0.30 * min(1.0, abs(x) / (0.92 * _half_width(points))) ** 3.2
+    bend = min(1.0, abs(x) / (0.92 * _half_width(points)))
+    return float(points[10, 1]) - 0.035 + 0.35 * math.pow(bend, 2.8)
 
 
 def _curtain(points: FloatArray, s: int, part: float, y1: float, *, flare: float = 0.0, fringe: float = 0.0) -> Guides:
@@ -117,7 +119,11 @@ def _behind(points: FloatArray, y1: float) -> Lock:
 def bob(person: Person, points: FloatArray) -> Locks:
     """Parted at the side, down past the cheeks, turned in at the jaw."""
     y1 = 0.55 + 0.60 * person.hair_length
-    front = [lock for s in (-1, 1) for lock in _coat(_curtain(points, s, -0.24, y1, fringe=0.12 if s > 0 else 0.0), ragged=0.0)]
+    front = [
+        lock
+        for s in (-1, 1)
+        for lock in _coat(_curtain(points, s, -0.24, y1, fringe=0.12 if s > 0 else 0.0), ragged=0.0)
+    ]
     return [_behind(points, y1 + 0.04)], front
 
 
@@ -128,7 +134,13 @@ def long(person: Person, points: FloatArray) -> Locks:
         lock
         for s in (-1, 1)
         for lock in _coat(
-            _curtain(points, s, 0.06, y1, flare=0.10), wave=0.045, stray=0.016, clumps=12, amount=1.15, fray=0.40, ragged=0.0
+            _curtain(points, s, 0.06, y1, flare=0.10),
+            wave=0.045,
+            stray=0.016,
+            clumps=12,
+            amount=1.15,
+            fray=0.40,
+            ragged=0.0,
         )
     ]
     return [_behind(points, y1 - 0.25)], front
@@ -136,14 +148,11 @@ def long(person: Person, points: FloatArray) -> Locks:
 
 def _within(curve: list[tuple[float, float]], wide: float, top: float) -> list[tuple[float, float]]:
     """Keep the points of a curve inside the rounded outline that short hair has above the ears."""
+    cy = -0.22
     out = []
     for x, y in curve:
-        cy = -0.22
-        if y < cy:
-            r = ((abs(x) / wide) ** 2.3 + ((cy - y) / (cy - top)) ** 2.3) ** (1 / 2.3)
-            if r > 1:
-                x, y = x / r, cy + (y - cy) / r
-        out.append((x, y))
+        over = max(1.0, ((abs(x) / wide) ** 2.3 + ((cy - y) / (cy - top)) ** 2.3) ** (1 / 2.3)) if y < cy else 1.0
+        out.append((x / over, cy + (y - cy) / over))
     return out
 
 
@@ -162,11 +171,11 @@ def short(person: Person, points: FloatArray) -> Locks:
         locks += _coat(side, amount=0.5, stray=0.008, clumps=12, fray=0.55, ragged=0.10)
     for back, crest, lean in ((-0.32, 0.0, 0.05), (-0.20, 0.03, 0.10), (-0.08, 0.08, 0.16), (0.0, 0.14, 0.22)):
         curves = []
-        for k in np.linspace(-1, 1, 9):
-            k = float(k)
+        for k in np.linspace(-1, 1, 9).tolist():
             x = k * w * 0.90
             # Higher than the landmarks' edge, and higher yet over the temples.
-            y = _hairline(points, x) + back * (1 - 0.55 * k**2) - 0.05 - 0.05 * float(np.exp(-(((abs(k) - 0.62) / 0.16) ** 2)))
+            recede = 0.02 + 0.05 * float(np.exp(-(((abs(k) - 0.62) / 0.16) ** 2)))
+            y = _hairline(points, x) + back * (1 - 0.55 * k**2) - recede
             dome = top + crest + 0.26 * abs(k) ** 2.2
             lift = 0.55 * (dome - y)
             curve = [
@@ -287,8 +296,7 @@ def bun(person: Person, points: FloatArray) -> Locks:
     w, h = _half_width(points), float(points[10, 1])
     top = h - 0.42
     curves = []
-    for k in np.linspace(-1, 1, 9):
-        k = float(k)
+    for k in np.linspace(-1, 1, 9).tolist():
         x = k * w * 0.96
         y = _hairline(points, x) if abs(k) < 0.95 else 0.10
         side = abs(k) ** 1.6
@@ -301,28 +309,17 @@ def bun(person: Person, points: FloatArray) -> Locks:
                 (x * 0.10, top - 0.02),
             ]
         )
-    outer = []
-    for s in (-1, 1):
-        outer.append(
-            guides(
-                [
-                    (s * w * 0.98, 0.20),
-                    (s * w * 1.03, -0.10),
-                    (s * w * 1.02, -0.45),
-                    (s * w * 0.70, h - 0.26),
-                    (s * 0.08, top - 0.02),
-                ],
-                [
-                    (s * w * 1.03, 0.16),
-                    (s * w * 1.09, -0.12),
-                    (s * w * 1.09, -0.48),
-                    (s * w * 0.76, h - 0.34),
-                    (s * 0.06, top - 0.05),
-                ],
-            )
+    outer = [
+        guides(
+            [(s * a * w, b) for a, b in ((0.98, 0.20), (1.03, -0.10), (1.02, -0.45), (0.70, h - 0.26))]
+            + [(s * 0.08, top)],
+            [(s * a * w, b) for a, b in ((1.03, 0.16), (1.09, -0.12), (1.09, -0.48), (0.76, h - 0.34))]
+            + [(s * 0.06, top - 0.04)],
         )
+        for s in (-1, 1)
+    ]
     cap = [lock for sheet in outer for lock in _coat(sheet, amount=0.5, stray=0.006, fray=0.02)]
-    cap += _coat(guides(*curves), amount=1.1, stray=0.007, clumps=30, fray=0.02)
+    cap += _coat(guides(*curves), amount=1.1, stray=0.007, clumps=30, fray=0.02, ragged=0.10)
     rng = np.random.default_rng(person.seed + 63)
     knot = []
     centre = np.array([0.0, top - 0.13])

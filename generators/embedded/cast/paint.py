@@ -13,7 +13,7 @@ _SHIFT = 6
 
 
 def linear(colour: Colour) -> FloatArray:
-    """sRGB 0..255 to linear light 0..1 (IEC 61966-2-1)."""
+    """Colour in sRGB 0..255 to linear light 0..1 (IEC 61966-2-1)."""
     c = np.asarray(colour, np.float32) / 255
     return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
@@ -54,8 +54,8 @@ def stroke(frame: Frame, points: FloatArray, widths: FloatArray, *, soft: float 
 def strokes(frame: Frame, lines: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
     """Mask of many lines at once, each given as its points and its widths."""
     out = np.zeros((frame.size, frame.size), np.uint8)
-    for points, widths in lines:
-        points = np.asarray(points, np.float32)[:, :2]
+    for line, widths in lines:
+        points = np.asarray(line, np.float32)[:, :2]
         along = np.gradient(points, axis=0)
         across = np.column_stack([-along[:, 1], along[:, 0]])
         across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)

@@ -131,11 +131,11 @@ def head_relief(person: Person, points: FloatArray, frame: Frame) -> FloatArray:
         h += 0.020 * _bump(x, y, (float(brow[0]), float(brow[1]) + 0.01), 0.22, 0.06)
         h -= 0.035 * _bump(x, y, (float(middle[0]) - eye.side * 0.14, float(middle[1]) - 0.06), 0.09, 0.09)
         h += 0.050 * _bump(x, y, (float(middle[0]), float(middle[1]) + 0.0), 0.16, 0.115)
-        crease = spline(points[list(eye.upper), :2], 40) + (0, -0.048)
+        crease = spline(points[list(eye.upper), :2], 40) + np.array([0, -0.048], np.float32)
         fold = np.exp(-(((y - _curve_y(crease, x)) / 0.016) ** 2))
         reach = smoothstep(np.abs(x - middle[0]), 0.19, 0.08)
         h -= 0.018 * fold * reach
-        bag = spline(points[list(eye.lower), :2], 40) + (0, 0.055)
+        bag = spline(points[list(eye.lower), :2], 40) + np.array([0, 0.055], np.float32)
         h -= (0.004 + 0.014 * person.age) * np.exp(-(((y - _curve_y(bag, x)) / 0.03) ** 2)) * reach
     # Lines that age draws over the brow and beside the eyes.
     brow_top = float(points[105, 1])

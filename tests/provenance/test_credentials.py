@@ -221,6 +221,8 @@ def test_remote_manifest_is_not_fetched(clip, ring, trust, tmp_path):
         assert hits  # the SDK by itself does fetch: this vector is a real one
         hits.clear()
         found = read_credentials(target, trust=trust)
+        parent = Ingredient(path=target, relationship="parentOf", title="footage", media_type="video/mp4")
+        sign(clip, tmp_path / "child.mp4", facts=facts(), ingredients=(parent,), ring=ring, timestamp="off")
     finally:
         server.shutdown()
         server.server_close()

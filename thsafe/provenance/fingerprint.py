@@ -2,7 +2,8 @@
 
 PDQ (Meta, 2019) gives 256 bits per picture; two pictures match at a Hamming distance of at most 31. Measured on clips
 re-encoded down to CRF 40, scaled to a third and turned by a degree it stays below that, between unrelated clips it is
-102 and more. PDQ alone misses mirrored and cropped copies, so those variants are stored beside the plain hash.
+102 and more. PDQ alone misses mirrored, cropped and letterboxed copies, so those variants are stored beside the plain
+hash.
 
 It tells what the picture shows, not how it moves: two clips of one portrait match each other.
 """
@@ -29,19 +30,23 @@ ALGORITHM = "io.github.thsafe.fingerprint.1"
 """Reverse-domain name; not registered in the C2PA soft-binding algorithm list."""
 SAMPLE_SECONDS = 1.0
 """At most one frame per so many seconds is hashed."""
-MAX_FRAMES = 60
-"""Longer videos are thinned to so many frames: 10 KB at most."""
+MAX_FRAMES = 48
+"""Longer videos are thinned to so many frames: 21 KB of text at most."""
 SAME_FRAME = 31
 """Bits of 256: PDQ's own threshold."""
 SAME_VIDEO = 0.5
 """Share of frames that must match; a turn of one degree left 67 % and unrelated clips 0."""
 _LEAST_QUALITY = 50
 # Flat pictures hash to noise; PDQ's authors discard them below a quality of 50 of 100.
-_SIDE = 512
+_SIDE = 256
 _MAGIC = b"TF\x01"
-_VARIANTS = 6
+_VARIANTS = 10
 _HASH_BYTES = 32
-_CROPS = (0.9, 0.75)
+_CROPS = (0.95, 0.9, 0.85, 0.8, 0.75)
+_DARK = 32
+# Luma up to which a border row counts as black after lossy coding.
+_LEAST_PICTURE = 0.25
+# Less of the frame than this is not a picture between bars but a dark scene.
 _ROW = struct.Struct(f">I{_VARIANTS * _HASH_BYTES}s")
 
 
@@ -69,7 +74,7 @@ def fingerprint(frames: Iterable[tuple[float, Frame]]) -> str:
         frames: (time in seconds, BGR uint8 picture) in order of time; all frames may be given, few are hashed.
 
     Returns:
-        Text of at most 16 KB; of a video without a hashable frame, text that matches nothing.
+        Text of at most 21 KB; of a video without a hashable frame, text that matches nothing.
     """
     rows: list[tuple[int, bytes]] = []
     step = SAMPLE_SECONDS
@@ -118,17 +123,32 @@ def _hash_variants(frame: Frame) -> bytes | None:
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    grey = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-    plain, quality = _pdq(grey)
+    picture = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    plain, quality = _pdq(picture)
     if quality < _LEAST_QUALITY:
         return None
-    crops = [_centre(grey, share, share) for share in _CROPS]
-    upright = grey.shape[0] * 9 / 16 / grey.shape[1]
+    crops = [_centre(picture, share, share) for share in _CROPS]
+    upright = picture.shape[0] * 9 / 16 / picture.shape[1]
     # A wide picture is cut to 9:16 for telephones; an upright one to a square.
-    crops.append(_centre(grey, upright, 1.0) if upright < 1 else _centre(grey, 1.0, grey.shape[1] / grey.shape[0]))
-    mirrored = [_pdq(np.ascontiguousarray(picture[:, ::-1]))[0] for picture in (grey, crops[0])]
+    crops.append(
+        _centre(picture, upright, 1.0) if upright < 1 else _centre(picture, 1.0, picture.shape[1] / picture.shape[0])
+    )
+    mirrored = [_pdq(np.ascontiguousarray(view[:, ::-1]))[0] for view in (picture, crops[1])]
+    unboxed = _without_bars(picture)
     hashes = [plain, mirrored[0], *(_pdq(crop)[0] for crop in crops), mirrored[1]]
+    hashes.append(plain if unboxed is None else _pdq(unboxed)[0])
     return b"".join(hashes)
+
+
+def _without_bars(picture: Bits) -> Bits | None:
+    """The picture between black bars; None where there are none."""
+    light = picture.max(axis=2) > _DARK
+    rows, columns = np.flatnonzero(light.any(axis=1)), np.flatnonzero(light.any(axis=0))
+    if not len(rows) or not len(columns):
+        return None
+    inside = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    share = inside.size / picture.size
+    return np.ascontiguousarray(inside) if _LEAST_PICTURE <= share < 1 else None
 
 
 def _centre(picture: Bits, across: float, down: float) -> Bits:

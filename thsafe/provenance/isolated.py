@@ -56,13 +56,11 @@ def read_credentials_isolated(
         "lists": [[item.name, str(item.kind), item.pem.decode("latin-1")] for item in trust.lists],
         "manifest": None if manifest_bytes is None else base64.b64encode(manifest_bytes).decode(),
         "media_type": media_type,
-        "megabytes": megabytes,
-        "seconds": max(1, round(seconds)),
     }
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "thsafe.provenance.isolated"],
+            [sys.executable, "-m", "thsafe.provenance.isolated", str(megabytes), str(max(1, round(seconds)))],
             input=json.dumps(task).encode(),
             capture_output=True,
             timeout=seconds,
@@ -111,11 +109,11 @@ def _not_evaluated(reason: str) -> Credentials:
 
 
 def _main() -> None:
-    task = json.load(sys.stdin)
-    limit = int(task["megabytes"]) << 20
+    limit, seconds = int(sys.argv[1]) << 20, int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(task["seconds"]), int(task["seconds"]) + 1))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    task = json.load(sys.stdin)
     lists = tuple(
         TrustList(name=name, kind=TrustKind(kind), pem=pem.encode("latin-1")) for name, kind, pem in task["lists"]
     )

@@ -80,14 +80,14 @@ def parsing_settings() -> dict[str, Json]:
     return settings
 
 
-def signing_settings(*, time_stamp_host: str | None, merkle_chunk_kb: int | None) -> dict[str, Json]:
-    """Settings for signing: only the time-stamp authority may be reached, thumbnails are ours to give."""
+def signing_settings(*, merkle_chunk_kb: int | None) -> dict[str, Json]:
+    """Settings for signing: no manifest of an input is fetched, thumbnails are ours to give.
+
+    The SDK asks the time-stamp authority whatever the host list says; it is the one connection that signing makes.
+    """
     settings: dict[str, Json] = {
         "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": True},
-        "core": {
-            "allowed_network_hosts": [time_stamp_host] if time_stamp_host else [],
-            "decode_identity_assertions": False,
-        },
+        "core": {"allowed_network_hosts": [], "decode_identity_assertions": False},
         "trust": {"trust_config": CLAIM_USAGES},
         "builder": {"thumbnail": {"enabled": False}},
     }

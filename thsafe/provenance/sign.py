@@ -183,8 +183,7 @@ def _write(
     tsa_url: str | None,
 ) -> bytes:
     chunk = _MERKLE_CHUNK_KB if src.stat().st_size >= _MERKLE_FROM and _is_bmff(facts.media_type) else None
-    host = urlsplit(tsa_url).hostname if tsa_url else None
-    context = sdk.context(sdk.signing_settings(time_stamp_host=host, merkle_chunk_kb=chunk))
+    context = sdk.context(sdk.signing_settings(merkle_chunk_kb=chunk))
     if thumbnail_jpeg is not None:
         definition = {**definition, "thumbnail": {"format": "image/jpeg", "identifier": "thumbnail.jpg"}}
     with sdk.writing(f"{facts.media_type} output"), ExitStack() as stack:

@@ -7,7 +7,8 @@ import pytest
 
 from policies.rules import Rule
 from thsafe.audit import law
-from thsafe.audit.checkers import BY_RULE, BY_WORD, Facts, judge
+from thsafe.audit.answers import Facts
+from thsafe.audit.checkers import BY_RULE, BY_WORD, judge
 from thsafe.audit.model import FileState, LabelSeen, Measurement, Standing, Verdict
 from thsafe.audit.run import _beside_the_point
 from thsafe.core.errors import UsageError

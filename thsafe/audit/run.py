@@ -15,7 +15,8 @@ from pathlib import Path
 
 from policies.rules import Rule
 from thsafe.audit import law
-from thsafe.audit.checkers import Facts, judge
+from thsafe.audit.answers import Facts
+from thsafe.audit.checkers import judge
 from thsafe.audit.files import Population
 from thsafe.audit.findings import findings_of
 from thsafe.audit.model import (

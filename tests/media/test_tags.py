@@ -74,7 +74,7 @@ def test_a_hostile_packet_costs_no_time(tmp_path):
     Image.new("RGB", (4, 4)).save(path, pnginfo=info)
     began = time.perf_counter()
     read_tags(path)
-    assert time.perf_counter() - began < 3.0
+    assert time.perf_counter() - began < 1.0
 
 
 def test_none_where_there_is_none(tmp_path, clip):

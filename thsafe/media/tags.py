@@ -21,7 +21,7 @@ AIGC = "AIGC"
 _MOST = 1 << 16
 """Longest value kept, in characters."""
 _XMP_BYTES = 1 << 22
-_XMP_AIGC = re.compile(rb""":AIGC\s*(?:=\s*(?:"([^"]*)"|'([^']*)')|>([^<]*)<)""")
+_XMP_AIGC = re.compile(rb""":AIGC\s*(?:=\s*(?:"([^"]*)"|'([^']*)')|>([^<>]*)<)""")
 _XMP_NAMESPACE = b"http://www.tc260.org.cn/ns/AIGC/"
 
 
@@ -76,7 +76,7 @@ def _picture_tags(path: Path) -> Iterator[tuple[str, str]]:
     at = data.find(_XMP_NAMESPACE)
     if at < 0:
         return
-    # a window, since a hostile packet may hold endless beginnings of a property
+    # a window, so that a hostile packet costs little
     match = _XMP_AIGC.search(data[max(0, at - 8192) : at + _MOST])
     if match:
         raw = next(group for group in match.groups() if group is not None)

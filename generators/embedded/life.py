@@ -50,15 +50,15 @@ def life(level: NDArray[np.float32], *, seed: int) -> Iterator[NDArray[np.float6
     sources = [np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(3)]
     drift, blinks, glances = _drift(sources[0]), _Blinks(sources[1]), _Glances(sources[2])
     fading = np.zeros(2 * FRAMES_PER_SECOND, np.float32)  # so that nothing jumps where the voice ends
-    accent, talk = _voice(np.concatenate([level, fading]))
+    accent, nod, talk = _voice(np.concatenate([level, fading]))
     step = 0
     while True:
         times = np.arange(step, step + FRAMES_PER_SECOND) / FRAMES_PER_SECOND
         yaw, yaw_talking, pitch, pitch_talking, roll, roll_talking, brows = next(drift).T
-        stress, speaking = _slice(accent, step), _slice(talk, step)
+        stress, nodding, speaking = _slice(accent, step), _slice(nod, step), _slice(talk, step)
         turned = yaw + speaking * yaw_talking
         gaze_x, gaze_y = glances.towards(times)
-        nodded = pitch + speaking * pitch_talking + 3.5 * stress
+        nodded = pitch + speaking * pitch_talking + 3.5 * nodding
         columns = (
             blinks.shut(times),
             gaze_x - 0.1 * np.radians(turned),  # the eyes stay on the viewer while the head turns
@@ -80,10 +80,10 @@ def _slice(curve: NDArray[np.float32], step: int) -> NDArray[np.float64]:
     return piece
 
 
-def _voice(level: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Accent: louder now (60 ms) than around (400 ms). Talk: 0 silent to 1 speaking."""
-    near, around = _smooth(level, 0.060), _smooth(level, 0.400)
-    return near - around, np.clip(2 * around, 0.0, 1.0)
+def _voice(level: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Accent: louder now than around (400 ms), for brows (60 ms) and the slower head (120 ms). Talk: 0 to 1."""
+    around = _smooth(level, 0.400)
+    return _smooth(level, 0.060) - around, _smooth(level, 0.120) - around, np.clip(2 * around, 0.0, 1.0)
 
 
 def _smooth(curve: NDArray[np.float32], seconds: float) -> NDArray[np.float32]:

@@ -29,7 +29,7 @@ FLOOR_DB: Final = -60.0
 """dB of full scale: a recording that never gets louder is silent."""
 _WIDEST, _NARROWEST = 34.0, 20.0
 """dB from a voice's loud parts down to the room, in a quiet room and in a noisy one."""
-WINDOW: Final = 20 * FRAMES_PER_SECOND
+WINDOW: Final = 10 * FRAMES_PER_SECOND
 OVERLAP: Final = 1 * FRAMES_PER_SECOND
 
 _FFT: Final = 512
@@ -102,7 +102,7 @@ def listen(
 ) -> Iterator[NDArray[np.float64]]:
     """Class probabilities of a recording in chunks (n, 14), together ceil(samples / 160) rows at 100 Hz.
 
-    Windows of 20 s are heard on their own and faded into each other over the second that they share, so the result does
+    Windows of 10 s are heard on their own and faded into each other over the second that they share, so the result does
     not depend on how the sound is cut into blocks.
     """
     listener = listener or Mixed()

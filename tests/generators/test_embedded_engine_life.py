@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from generators.embedded.coarticulation import channel_curves
 from generators.embedded.life import COLUMNS, life
@@ -177,9 +179,10 @@ MEMORY = """
 import resource, sys
 from fractions import Fraction
 from generators.embedded.performance import Performance
-from generators.embedded.soundtrack import Manner, Spoken, fitted_sound, frame_count
+from pathlib import Path
+from generators.embedded.soundtrack import Manner, Recorded, Spoken, fitted_sound, frame_count
 from thsafe.core.types import Silent
-track = Spoken("The quick brown fox jumps over the lazy dog again. " * int(sys.argv[1]), Manner(), Silent())
+track = TRACK
 frames = frame_count(track, Fraction(25))
 sound = fitted_sound(track, Fraction(25))
 for pose in Performance(track.posteriors(), track.survey.level, fps=Fraction(25), frames=frames): next(sound, None)
@@ -188,18 +191,34 @@ print(frames / 25, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def test_memory_does_not_grow_with_length() -> None:
+SPOKEN = 'Spoken("The quick brown fox jumps over the lazy dog again. " * int(sys.argv[1]), Manner(), Silent())'
+RECORDED = "Recorded(Path(sys.argv[1]))"
+
+
+def measured(track: str, argument: object) -> tuple[float, float]:
+    """Seconds of the clip and the process's largest size in kB."""
+    program = MEMORY.replace("TRACK", track)
+    done = subprocess.run([sys.executable, "-c", program, str(argument)], capture_output=True, check=True, text=True)
+    assert not done.stderr
+    seconds, kilobytes = done.stdout.split()
+    return float(seconds), float(kilobytes)
+
+
+def test_memory_does_not_grow_with_the_text() -> None:
     pytest.importorskip("espeakng_loader", reason="the optional voice is not installed")
-
-    def measured(sentences: int) -> tuple[float, float]:
-        done = subprocess.run(
-            [sys.executable, "-c", MEMORY, str(sentences)], capture_output=True, check=True, text=True
-        )
-        assert not done.stderr
-        seconds, kilobytes = done.stdout.split()
-        return float(seconds), float(kilobytes)
-
-    short, long = measured(3), measured(20)
+    short, long = measured(SPOKEN, 3), measured(SPOKEN, 20)
     assert short[0] < 12
     assert long[0] > 58
     assert long[1] < 1.1 * short[1]
+
+
+def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
+    sizes = []
+    for seconds in (10, 60):
+        time = np.arange(seconds * 16000) / 16000
+        sound = 0.3 * np.sin(2 * np.pi * 150 * time) * (0.5 + 0.5 * np.sin(2 * np.pi * 2.5 * time))
+        soundfile.write(tmp_path / "voice.wav", sound, 16000)
+        length, size = measured(RECORDED, tmp_path / "voice.wav")
+        assert length == seconds
+        sizes.append(size)
+    assert sizes[1] < 1.1 * sizes[0]

@@ -108,7 +108,7 @@ class Counting:
         return table
 
 
-@pytest.mark.parametrize("seconds", [0.004, 0.5, 19.995, 20.0, 20.5, 39.0, 39.01, 58.2])
+@pytest.mark.parametrize("seconds", [0.004, 0.5, 9.995, 10.0, 10.5, 19.0, 19.01, 28.2])
 def test_windows_cover_any_length_once(seconds: float) -> None:
     sound = np.arange(1, round(seconds * RATE) + 1).astype(np.float32) / 1e6
     listener = Counting()
@@ -118,16 +118,16 @@ def test_windows_cover_any_length_once(seconds: float) -> None:
     assert np.allclose(table.sum(axis=1), 1.0)
     assert max(length for _, length in listener.windows) <= WINDOW * HOP
     starts = [round(first * 1e6) - 1 for first, _ in listener.windows]
-    assert np.allclose(starts, np.arange(len(starts)) * 19 * RATE, atol=2)
+    assert np.allclose(starts, np.arange(len(starts)) * 9 * RATE, atol=2)
 
 
 def test_windows_fade_into_each_other() -> None:
-    sound = np.ones(30 * RATE, np.float32)
+    sound = np.ones(15 * RATE, np.float32)
     found = Survey(level=np.zeros(1, np.float32), loud_db=0.0, quiet_db=-34.0, loud_band=0.0, samples=len(sound))
     table = np.concatenate(list(listen.listen([sound], found, listener=Counting())))
-    assert table[1899, 1] == 1.0
-    assert table[1950, 1] == pytest.approx(0.5, abs=0.02)
-    assert table[2000, 2] == 1.0
+    assert table[899, 1] == 1.0
+    assert table[950, 1] == pytest.approx(0.5, abs=0.02)
+    assert table[1000, 2] == 1.0
 
 
 @pytest.mark.parametrize("make", [Acoustic, Allphone, Mixed])

@@ -48,7 +48,7 @@ class Eye:
         points = face.points[:, :2]
         contour = points[[*upper, *lower]]
         low = contour.min(axis=0) - np.array([0.05, 0.12])
-        high = contour.max(axis=0) + np.array([0.05, 0.07])
+        high = contour.max(axis=0) + np.array([0.05, 0.10])
         corners = np.array([[low[0], low[1]], [high[0], low[1]], [low[0], high[1]], [high[0], high[1]]])
         box = face.turn_to_pixels(corners) + face.origin
         height, width = picture.shape[:2]
@@ -90,8 +90,10 @@ class Eye:
         import cv2
 
         height, width = part.shape[:2]
-        share = np.clip((self._y - self._upper) / np.maximum(self._lower - self._upper, 1e-3), 0.0, 1.0)
-        weight = (4.0 * share * (1.0 - share)) ** 0.25 * np.clip(1.0 - self._t**4, 0.0, 1.0)
+        # lashes stay: the eyeball begins a little inside the margins
+        top, bottom = self._upper + 0.008, self._lower - 0.002
+        share = np.clip((self._y - top) / np.maximum(bottom - top, 1e-3), 0.0, 1.0)
+        weight = (4.0 * share * (1.0 - share)) ** 0.25 * np.clip(1.0 - np.abs(self._t) ** 3, 0.0, 1.0)
         shift = np.asarray(gaze, np.float64) @ self._axes * self._unit
         where = np.empty((height, width, 2), np.float32)
         where[..., 0] = np.arange(width, dtype=np.float32)[None, :] - weight * np.float32(shift[0])
@@ -101,8 +103,7 @@ class Eye:
 
     def _close(self, part: Image, blink: float) -> Image:
         gap = np.maximum(self._lower - self._upper, 0.0)
-        # shut lids meet a little above the lower margin
-        margin = self._upper + blink * (gap * 0.93)
+        margin = self._upper + blink * (gap + 0.004)
         soft = 0.012
         cover = np.clip((margin - self._y) / soft + 0.5, 0.0, 1.0)
         # the upper end of the painted skin fades into the real lid as the blink begins
@@ -112,7 +113,7 @@ class Eye:
         lash = np.exp(-(((self._y - margin) / 0.012) ** 2)) * 0.82 * self._inside_corners * min(1.0, 4.0 * blink)
         lash = lash * np.clip(1.15 - np.abs(self._t) ** 3, 0.0, 1.0)
         # the fold of the lid stays, softly, where it was
-        fold = np.exp(-(((self._y - self._upper + 0.030) / 0.016) ** 2)) * 0.14 * cover
+        fold = np.exp(-(((self._y - self._upper + 0.030) / 0.016) ** 2)) * 0.08 * cover
         mixed = part + (self._lid * (1.0 - fold[..., None]) - part) * cover[..., None]
         mixed = mixed + (self._lash - mixed) * lash[..., None]
         result: Image = np.clip(mixed + 0.5, 0.0, 255.0).astype(np.uint8)
@@ -146,11 +147,18 @@ def _lid(part: Image, y: Field, start: Field, upper: Field, lower: Field, t: Fie
     smooth = cv2.GaussianBlur(cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC), (0, 0), 0.02 * unit)
     bulge = np.sin(np.pi * np.clip((y - upper) / np.maximum(lower - upper, 0.02), 0.0, 1.0))
     lid = smooth.astype(np.float32) * (0.93 + 0.12 * bulge)[..., None]
+    # a low brow darkens what is filled in from around it: no lid is much darker than the skin below the eye
+    below = part[(y > lower + 0.05) & (np.abs(t) < 0.8)]
+    if len(below) > 4:
+        skin = np.median(below, axis=0).astype(np.float32)
+        light = np.maximum(lid.mean(axis=-1, keepdims=True) / max(float(skin.mean()), 1.0), 0.05)
+        wanted = np.where(light < 0.75, 0.525 + 0.3 * light, light)
+        lid = lid + (0.6 * lid * (wanted / light) + 0.4 * skin * wanted - lid) * np.clip((0.75 - light) / 0.1, 0.0, 1.0)
     blurred = cv2.GaussianBlur(part, (0, 0), 1.2)
     grain = float(np.median(np.abs(part.astype(np.float32) - blurred))) * 1.2
-    noise = np.random.default_rng(7).normal(0.0, min(grain, 3.0), (height, width, 1))
-    skin: Field = np.clip(lid + noise, 0, 255).astype(np.float32)
-    return skin
+    noise = np.random.default_rng(7).normal(0.0, min(0.6 * grain, 1.5), (height, width, 1))
+    grained: Field = np.clip(lid + noise, 0, 255).astype(np.float32)
+    return grained
 
 
 def _lash_colour(part: Image, y: Field, upper: Field, t: Field) -> Field:

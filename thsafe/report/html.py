@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thsafe.core.errors import StoreError
-from thsafe.core.types import Report, Status, Verdict
+from thsafe.core.types import Evidence, Json, Report, Status, Verdict
 from thsafe.report.data import report_as_json
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _LADDER = (
     (Verdict.NO_SIGNS_FOUND, "looked, found nothing; proves nothing"),
     (Verdict.INCONCLUSIVE, "cannot be said"),
 )
+_UNSHOWN = frozenset({"state", "reason", "segments", "failures", "frames_read"})
+"""Facts that the sentence above them says already, or that only a program wants."""
 _SYMBOLS = {Status.FOUND: "✓", Status.ABSENT: "–", Status.CONFLICT: "!", Status.NOT_EVALUATED: "?"}
 
 
@@ -45,6 +47,7 @@ def render_html(report: Report, examination: Examination) -> str:
         report=report,
         ladder=_LADDER,
         symbols=_SYMBOLS,
+        facts=_facts,
         thumbnails=_thumbnails(examination),
         tree=_manifest_tree(examination),
         raw=json.dumps(report_as_json(report), ensure_ascii=False, indent=2),
@@ -72,6 +75,27 @@ def write_html(report: Report, examination: Examination, target: Path) -> None:
             found=str(problem),
             next_step="choose another place, or free some space",
         ) from problem
+
+
+def _facts(item: Evidence) -> list[tuple[str, str]]:
+    """The plain facts under a finding, in words; nested ones are only in the JSON."""
+    rows = []
+    for name, value in item.detail.items():
+        if name in _UNSHOWN or isinstance(value, dict) or value in (None, "", [], ()):
+            continue
+        rows.append((name.replace("_", " "), _in_words(value)))
+    return rows
+
+
+def _in_words(value: Json) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_in_words(part) for part in value)
+    # The IPTC address of a digital source type and the name space of an action say nothing to a reader.
+    return str(value).removeprefix("http://cv.iptc.org/newscodes/digitalsourcetype/").removeprefix("c2pa.")
 
 
 def _thumbnails(examination: Examination) -> list[tuple[str, str]]:

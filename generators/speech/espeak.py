@@ -32,6 +32,8 @@ SILENCE: Final = ""
 
 _BROKEN_VOICES: Final = frozenset({"kl"})
 """Voices that are not offered: Greenlandic reading a number ends the whole process (espeak-ng 1.52)."""
+_SHORT_NAMES: Final = {"en": "en-us", "fr": "fr-fr", "zh": "cmn", "zh-cn": "cmn", "en-uk": "en-gb", "no": "nb"}
+"""Usual language codes that espeak-ng does not know by themselves."""
 _SYNCHRONOUS: Final = 2
 _PHONEME_EVENTS_IN_IPA: Final = 0x0003
 _DO_NOT_EXIT: Final = 0x8000
@@ -268,7 +270,8 @@ class Espeak:
 
         Args:
             text: Words in the voice's language.
-            voice: A name of :meth:`voices`, perhaps with ``+variant``.
+            voice: A name of :meth:`voices`, perhaps with ``+variant``. Case does not matter; ``en``, ``fr`` and ``zh``
+                are understood.
             rate: Words per minute, 80 to 450.
             pitch: 0 to 99.
             range: Liveliness of the pitch, 0 to 99.
@@ -367,7 +370,13 @@ class Espeak:
         known, variants = _installed(_package()[1])
         base, plus, variant = voice.partition("+")
         if base not in known:
+            spelled = {name.lower(): name for name in known}
+            plain = base.lower().replace("_", "-")
+            base = spelled.get(_SHORT_NAMES.get(plain, plain), base)
+        if base not in known:
             near = difflib.get_close_matches(base.lower(), known, n=4, cutoff=0.5)
+            titles = {entry.title.lower(): name for name, (entry, _) in known.items()}
+            near += [titles[title] for title in difflib.get_close_matches(base.lower(), titles, n=2, cutoff=0.6)]
             near += [name for name in known if base and name.startswith(base.lower()[:2]) and name not in near]
             raise UsageError(
                 f"There is no voice {voice!r}.",

@@ -105,13 +105,20 @@ def test_every_listed_voice_speaks() -> None:
 
 @pytest.mark.parametrize(
     ("name", "close"),
-    [("en-uk", "en-us"), ("fr", "fr-fr"), ("EN-US", "en-us"), ("en-us+f99", "en-us+f"), ("", "en-us")],
+    [("en-ux", "en-us"), ("fr-de", "fr-fr"), ("germany", "--voice de"), ("en-us+f99", "en-us+f"), ("", "en-us")],
 )
 def test_an_unknown_voice_names_close_ones(name: str, close: str) -> None:
     with pytest.raises(UsageError) as caught:
         Espeak().speak("hello", voice=name)
     assert caught.value.code == "speech.voice"
     assert close in caught.value.next_step + caught.value.found
+
+
+@pytest.mark.parametrize(
+    ("usual", "exact"), [("en", "en-us"), ("fr", "fr-fr"), ("EN_us", "en-us"), ("zh", "cmn"), ("en+f3", "en-us+f3")]
+)
+def test_usual_language_codes_are_understood(usual: str, exact: str) -> None:
+    assert np.array_equal(Espeak().speak("1 2", voice=usual).samples, Espeak().speak("1 2", voice=exact).samples)
 
 
 @pytest.mark.parametrize("wrong", [{"rate": 79}, {"rate": 451}, {"pitch": -1}, {"pitch": 100}, {"range": 100}])

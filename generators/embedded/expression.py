@@ -60,16 +60,22 @@ class ExpressionFields:
 
     def _pack(self, face: FaceFrame, field: Array) -> Field:
         pixels = face.turn_to_pixels(field)
-        shaped = pixels.reshape(self.lattice.rows, self.lattice.columns, len(CHANNELS), 2)
-        return np.ascontiguousarray(np.moveaxis(shaped, 2, 0), dtype=np.float32)
+        shaped = pixels.reshape(self.lattice.rows * self.lattice.columns, len(CHANNELS), 2)
+        packed = np.ascontiguousarray(np.moveaxis(shaped, 1, 0), dtype=np.float32)
+        return packed.reshape(len(CHANNELS), -1)
 
     def forward(self, expression: NDArray[np.float32]) -> tuple[Field, Field]:
         """The upper and the lower field for channel values (12,): each (rows, columns, 2) in pixels."""
-        return np.tensordot(expression, self._upper, axes=1), np.tensordot(expression, self._lower, axes=1)
+        used = np.flatnonzero(expression)
+        shape = (self.lattice.rows, self.lattice.columns, 2)
+        upper, lower = (expression[used] @ fields[used] for fields in (self._upper, self._lower))
+        return upper.reshape(shape), lower.reshape(shape)
 
     def backward(self, expression: NDArray[np.float32]) -> tuple[Field, Field]:
         """The inverses of both fields."""
         upper, lower = self.forward(expression)
+        if not upper.any() and not lower.any():
+            return upper, lower
         cell = self.lattice.cell
         return inverse(upper, cell, steps=STEPS), inverse(lower, cell, steps=STEPS)
 

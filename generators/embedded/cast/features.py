@@ -318,7 +318,7 @@ def paint_glasses(points: FloatArray, frame: Frame, canvas: FloatArray) -> None:
         power = 0.80
         ring = np.column_stack([np.sign(cos) * np.abs(cos) ** power, np.sign(sin) * np.abs(sin) ** power])
         outer = polygon(frame, ring * (0.255, 0.205) + (cx, cy))
-        inner = polygon(frame, ring * (0.236, 0.186) + (cx, cy))
+        inner = polygon(frame, ring * (0.230, 0.180) + (cx, cy))
         rims = np.maximum(rims, outer - inner)
         sky = inner * smoothstep((x - cx) * 0.8 + (y - cy), 0.06, -0.26)
         over(canvas, np.array([0.80, 0.88, 1.0], np.float32), sky * 0.10)
@@ -327,14 +327,13 @@ def paint_glasses(points: FloatArray, frame: Frame, canvas: FloatArray) -> None:
             np.array(
                 [[cx + eye.side * 0.245, cy - 0.06], [float(points[454 if eye.side > 0 else 234, 0]) * 1.0, cy - 0.075]]
             ),
-            np.array([0.024, 0.020]),
+            np.array([0.028, 0.024]),
         )
         rims = np.maximum(rims, arm)
     bridge = spline([(-0.105, 0.0), (0, -0.035), (0.105, 0.0)], 30) + np.array(
         [0, float(points[6, 1]) - 0.075], np.float32
     )
-    rims = np.maximum(rims, stroke(frame, bridge, np.full(30, 0.022)))
+    rims = np.maximum(rims, stroke(frame, bridge, np.full(30, 0.026)))
     shade = blur(np.roll(rims, (int(0.035 * frame.unit), int(0.02 * frame.unit)), (0, 1)), 0.016 * frame.unit)
     canvas *= (1 - 0.40 * shade * (1 - rims))[..., None]
-    lit = blur(rims, 0.004 * frame.unit) - np.roll(blur(rims, 0.004 * frame.unit), 2, 0)
-    over(canvas, rim_colour + np.clip(lit, 0, 1)[..., None] * 0.25, rims)
+    over(canvas, rim_colour, rims)

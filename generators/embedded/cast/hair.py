@@ -157,7 +157,7 @@ def comb(frame: Frame, person: Person, locks: list[Lock], *, top: float, seed: i
         grey = rng.uniform(0, 1, n) < person.grey
         own[grey] = np.array([0.34, 0.335, 0.34], np.float32)
         shade = own[:, None] * level[..., None]
-        roots = 0.72 + 0.28 * np.minimum(along / 0.25, 1)
+        roots = 0.70 + 0.30 * np.minimum(along / 0.12, 1)
         colour = shade * (light * roots[None] * lock.depth)[..., None]
         # Light hair scatters inside and shines less over its own colour than dark hair does.
         glow = np.clip(shade, 0, 1) ** 0.75 * 1.15 / (1 + 1.6 * shade) + 0.035

@@ -70,7 +70,7 @@ def _curtain(points: FloatArray, s: int, part: float, y1: float, *, flare: float
             (s * w * 0.955, 0.06),
             (s * w * 0.99, 0.40),
             (s * w * (0.97 + flare * 0.3), y1 * 0.85),
-            (s * w * (0.84 + flare), y1),
+            (s * w * (0.76 + flare), y1),
         ],
         [
             (r1 - s * 0.012, h - 0.08),
@@ -79,7 +79,7 @@ def _curtain(points: FloatArray, s: int, part: float, y1: float, *, flare: float
             (s * w * 1.03, 0.02),
             (s * w * 1.07, 0.42),
             (s * w * (1.05 + flare * 0.4), y1 * 0.88),
-            (s * w * (0.88 + flare), y1 + 0.06),
+            (s * w * (0.80 + flare), y1 + 0.06),
         ],
         [
             (r2, h - 0.25),
@@ -88,7 +88,7 @@ def _curtain(points: FloatArray, s: int, part: float, y1: float, *, flare: float
             (s * w * 1.10, -0.02),
             (s * w * 1.15, 0.42),
             (s * w * (1.13 + flare * 0.5), y1 * 0.9),
-            (s * w * (0.94 + flare), y1 + 0.10),
+            (s * w * (0.85 + flare), y1 + 0.10),
         ],
         [
             (r3, top),
@@ -98,7 +98,7 @@ def _curtain(points: FloatArray, s: int, part: float, y1: float, *, flare: float
             (s * w * 1.20, 0.06),
             (s * w * 1.23, 0.52),
             (s * w * (1.18 + flare * 0.6), y1 * 0.95),
-            (s * w * (0.99 + flare), y1 + 0.12),
+            (s * w * (0.90 + flare), y1 + 0.12),
         ],
         points=24,
     )
@@ -122,7 +122,7 @@ def bob(person: Person, points: FloatArray) -> Locks:
     front = [
         lock
         for s in (-1, 1)
-        for lock in _coat(_curtain(points, s, -0.24, y1, fringe=0.12 if s > 0 else 0.0), ragged=0.0)
+        for lock in _coat(_curtain(points, s, -0.24, y1, fringe=0.12 if s > 0 else 0.0), ragged=0.0, fray=0.18)
     ]
     return [_behind(points, y1 + 0.04)], front
 

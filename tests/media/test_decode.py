@@ -147,6 +147,35 @@ def test_frames_at_chosen_times(clip):
         assert [seconds for seconds, _ in reader.frames_at([50.0])] == pytest.approx([49 / 25])
 
 
+def test_few_samples_of_a_long_film_are_cheap(tmp_path, make_clip, monkeypatch):
+    """Key frames come every 2 s: eight samples of 40 s need a tenth of the decoding, and many need no more than all."""
+    path = make_clip(tmp_path / "long.mp4", 1000, width=32, height=32, sound=False)
+    decoded = []
+    original = VideoReader._timed
+
+    def counted(self, frames, zero):
+        for picture in original(self, frames, zero):
+            decoded.append(picture.seconds)
+            yield picture
+
+    monkeypatch.setattr(VideoReader, "_timed", counted)
+    with VideoReader(path) as reader:
+        assert len(reader.sample_bgr(8)) == 8
+        assert len(decoded) < 8 * 50
+        decoded.clear()
+        assert len(reader.sample_bgr(200)) == 200
+        assert len(decoded) <= 1010
+
+
+def test_samples_without_an_index(tmp_path, clip, attacks):
+    for suffix in ("ts", "mkv"):
+        path = tmp_path / f"a.{suffix}"
+        attacks.remux(clip, path)
+        with VideoReader(path) as reader:
+            times = [seconds for seconds, _ in reader.sample_bgr(4)]
+        assert times == pytest.approx([0.25, 0.75, 1.25, 1.75], abs=0.15)
+
+
 def test_damage_in_the_middle_costs_only_the_middle(tmp_path, make_clip):
     path = make_clip(tmp_path / "a.mp4", 300, width=128, height=96)
     data = bytearray(path.read_bytes())

@@ -28,8 +28,12 @@ _UNKNOWN_MATRIX = 2
 _BT601 = frozenset((5, 6))
 _STUDIO = frozenset((0, 1))
 """AVCOL_RANGE unspecified and MPEG: both are read as studio range."""
-_SEEK_WORTHWHILE = 12
-"""Frames to skip per sample from which seeking is cheaper than decoding all."""
+_BLIND_JUMP = 5.0
+"""Seconds that are rather skipped than decoded in files without an index."""
+_REORDER = 4
+"""Frames by which decoding order may run ahead of showing order."""
+_SAME = 1e-4
+"""Seconds below which two times are one: containers round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,33 +89,58 @@ class VideoReader:
             yield picture.seconds, self._i420(picture.frame)
 
     def sample_bgr(self, count: int) -> list[tuple[float, Frame]]:
-        """About ``count`` pictures, evenly spaced over the whole file; found by seeking where that is cheaper.
+        """About ``count`` pictures, evenly spaced over the whole file.
 
         Fewer come back when the file has fewer, or when parts of it do not decode.
         """
         if count < 1:
             return []
         duration, rate = self.info.duration, self.info.fps
-        if not duration or not rate:
-            return self._sample_in_order(sum(1 for _ in self._pictures(1)), count)
-        frames = max(1, self.info.frame_count or round(duration * rate))
-        if frames < count * _SEEK_WORTHWHILE:
-            return self._sample_in_order(frames, count)
-        return self.frames_at((index + 0.5) * duration / count for index in range(count))
+        if duration and rate and count >= duration * rate:
+            return list(self.iter_bgr())[:count]
+        if duration:
+            return self.frames_at((index + 0.5) * duration / count for index in range(count))
+        total = sum(1 for _ in self._pictures(1))
+        wanted = {int((index + 0.5) * total / count) for index in range(count)}
+        chosen = (picture for index, picture in enumerate(self._pictures(1)) if index in wanted)
+        return [(picture.seconds, self._bgr(picture.frame)) for picture in chosen]
 
     def frames_at(self, times: Iterable[float]) -> list[tuple[float, Frame]]:
-        """The pictures at these times (seconds), or the next ones that decode; each once, in order, by seeking."""
+        """The pictures at these times (seconds), or the next ones that decode; each once, in order.
+
+        Jumps to a key frame where that skips anything and decodes straight on where it does not, so the cost is never
+        above that of decoding the file once.
+        """
+        self.damaged = 0
         by_time: dict[float, Any] = {}
-        for seconds in times:
-            picture = self._at(seconds)
-            if picture is not None:
-                by_time[picture.seconds] = picture.frame
+        pictures = self._decode(None)
+        latest: _Picture | None = None
+        for seconds in sorted(times):
+            if latest is None or latest.seconds < seconds - _SAME:
+                if self._jump_pays(seconds, latest.seconds if latest else 0.0):
+                    pictures = self._decode(seconds)
+                for picture in pictures:
+                    latest = picture
+                    if picture.seconds >= seconds - _SAME:
+                        break
+            if latest is not None:
+                by_time[latest.seconds] = latest.frame
         return [(seconds, self._bgr(by_time[seconds])) for seconds in sorted(by_time)]
 
-    def _sample_in_order(self, frames: int, count: int) -> list[tuple[float, Frame]]:
-        wanted = {int((index + 0.5) * frames / count) for index in range(count)}
-        pictures = (picture for index, picture in enumerate(self._pictures(1)) if index in wanted)
-        return [(picture.seconds, self._bgr(picture.frame)) for picture in pictures]
+    def _jump_pays(self, target: float, position: float) -> bool:
+        """A key frame lies between the two; without an index, one is taken to lie every few seconds."""
+        stream: Any = moving_picture(self._container) if self._container is not None else None
+        if stream is None or not stream.time_base or not len(stream.index_entries):
+            return target - position > _BLIND_JUMP
+        zero = (self._container.start_time or 0) / 1e6
+        # the index is in decoding order: a key frame may be shown a few frames later than it stands there, and a jump
+        # to a moment in between lands one key frame earlier
+        sure = target - _REORDER / float(self.info.fps or 25)
+        entry = stream.index_entries.search_timestamp(int((sure + zero) / stream.time_base))
+        if entry < 0:
+            return False
+        key = float(stream.index_entries[entry].timestamp * stream.time_base) - zero
+        return key > position
 
     def _pictures(self, step: int) -> Iterator[_Picture]:
         self.damaged = 0
@@ -124,16 +153,8 @@ class VideoReader:
             if index % step == 0:
                 yield picture
 
-    def _at(self, seconds: float) -> _Picture | None:
-        """The picture shown at that time, or the next one that decodes."""
-        latest = None
-        for picture in self._decode(seconds):
-            latest = picture
-            if picture.seconds >= seconds:
-                break
-        return latest
-
     def _decode(self, seek: float | None) -> Iterator[_Picture]:
+        """Open again, at the start or at the key frame before a time, and decode from there."""
         import av
 
         self._close()
@@ -148,12 +169,15 @@ class VideoReader:
                 container.seek(int((seek + zero) * 1e6))
             except (av.FFmpegError, ValueError, OSError):
                 self.damaged += 1
+        return self._timed(self._frames(container, stream), zero)
+
+    def _timed(self, frames: Iterator[Any], zero: float) -> Iterator[_Picture]:
+        """Seconds from the start of the file; a frame without a time stamp follows its predecessor."""
         period = 1 / float(self.info.fps or 25)
         latest = -period
-        for frame in self._frames(container, stream):
-            seconds = latest + period if frame.pts is None else float(frame.pts * frame.time_base) - zero
-            latest = seconds
-            yield _Picture(seconds, frame)
+        for frame in frames:
+            latest = latest + period if frame.pts is None else float(frame.pts * frame.time_base) - zero
+            yield _Picture(latest, frame)
 
     def _frames(self, container: Any, stream: Any) -> Iterator[Any]:
         import av

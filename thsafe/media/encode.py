@@ -32,6 +32,8 @@ _AAC_FRAME = 1024
 _PRIMARIES, _TRANSFER, _MATRIX, _RANGE = 1, 1, 6, 1
 
 
+_KEY_SECONDS = 2
+"""A key frame every two seconds: players and samplers find their way at once."""
 _THREADS = 4
 """A fixed number, not that of this machine's cores: x264's output depends on it, and the same job should give the
 same bytes everywhere."""
@@ -164,6 +166,7 @@ class Mp4Writer:
         video.time_base = video.codec_context.time_base = 1 / self._fps
         context = video.codec_context
         context.thread_count = _THREADS
+        context.gop_size = max(1, round(_KEY_SECONDS * self._fps))
         context.colorspace, context.color_range = _MATRIX, _RANGE
         context.color_primaries, context.color_trc = _PRIMARIES, _TRANSFER
         self._video = video

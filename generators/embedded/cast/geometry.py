@@ -15,7 +15,7 @@ FloatArray = npt.NDArray[np.float32]
 
 UNIT = 0.215
 """Distance of the outer eye corners as a share of the picture width: the face then takes about a third of it."""
-EYE_LINE = 0.365
+EYE_LINE = 0.385
 """Height of the eye line in the picture, from the top: leaves 0.4 eye distances above the hair."""
 
 UPPER_OUTER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)

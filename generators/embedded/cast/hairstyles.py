@@ -322,8 +322,8 @@ def bun(person: Person, points: FloatArray) -> Locks:
     cap += _coat(guides(*curves), amount=1.1, stray=0.007, clumps=30, fray=0.02, ragged=0.10)
     rng = np.random.default_rng(person.seed + 63)
     knot = []
-    centre = np.array([0.0, top - 0.13])
-    r = 0.20 * person.hair_length**0.5
+    centre = np.array([0.0, top - 0.10])
+    r = 0.175 * person.hair_length**0.5
     t = np.linspace(0, 1, 20)
     for _ in range(1300):
         ring = float(rng.uniform(0.10, 1.0)) ** 0.7

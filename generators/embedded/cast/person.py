@@ -188,6 +188,7 @@ _EVERYONE = (
         skin=(160, 104, 72),
         undertone=0.3,
         hair="curly",
+        hair_length=0.8,
         hair_colour=(46, 30, 24),
         eye_colour=(110, 72, 34),
         lip_colour=(170, 76, 74),

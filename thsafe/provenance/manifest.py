@@ -188,8 +188,10 @@ def refuse_personal(manifest_text: str, ingredients: Sequence[Ingredient]) -> No
     for ingredient in ingredients:
         if ingredient.path is None:
             continue
-        for name in (ingredient.path.name, str(ingredient.path.parent)):
-            if len(name) > 3 and name in manifest_text:
+        # A name without suffix may be any word of the manifest, and so may a relative folder.
+        names = [str(ingredient.path.resolve().parent), ingredient.path.name if ingredient.path.suffix else "/"]
+        for name in names:
+            if len(name) > 1 and name in manifest_text:
                 raise MarkError(
                     "A file's name has got into the credentials; names can be personal.",
                     code="provenance.personal",

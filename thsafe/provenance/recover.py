@@ -74,7 +74,10 @@ def judge_recovery(stored: Bindings, suspect: Bindings, credentials: Credentials
         return Recovery(state=Ladder.NOT_EVALUATED, reasons=(words,), match=match)
     measured = f"{match.share:.0%} of {match.frames} frames match, median distance {match.median:.0f} of 256 bits"
     if match.same:
-        reasons = ("changed since signing, but it shows the same", measured)
+        reasons = (
+            "changed since signing, but the pictures look alike as a whole; small edits are not ruled out",
+            measured,
+        )
         return Recovery(state=Ladder.RECOVERED_SIMILAR, reasons=reasons, match=match)
     reasons = ("the watermark is that of another video: it was moved here, or the picture was replaced", measured)
     return Recovery(state=Ladder.RECOVERED_CONFLICT, reasons=reasons, match=match)

@@ -1,0 +1,97 @@
+"""One line of the log: as it is drafted, as it is hashed, as it is kept. Knows no database connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy import RowMapping
+
+from thsafe.core.canonical import canonical_bytes
+from thsafe.core.types import Json
+from thsafe.ledger import merkle
+from thsafe.store.outputs import OutputRecord
+
+LEAF_VERSION = 1
+RESERVED = frozenset({"v", "seq", "ts", "uses", "manifest_digest", "personal"})
+"""Fields of a leaf that only the log itself writes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the log as it stands."""
+
+    index: int
+    leaf_hash: str
+    """RFC 9162 leaf hash, hexadecimal."""
+    at: str
+    """RFC 3339, UTC, milliseconds."""
+    event: Mapping[str, Json]
+    """All fields of the leaf, those the log added included."""
+    leaf: bytes
+    """The canonical JSON that was hashed."""
+
+    @property
+    def type(self) -> str:
+        """The event's type, such as ``intent``."""
+        return str(self.event["type"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An event on its way into the log, with the rows that belong to it."""
+
+    event: Mapping[str, Json]
+    uses: Mapping[str, int | None]
+    output: OutputRecord | None = None
+    personal: Mapping[str, Json] | None = None
+    subject: str | None = None
+
+
+def entry_of(draft: Draft, *, index: int, at: str, uses: Mapping[str, int], sealed: str | None) -> Entry:
+    """Write the leaf of an event.
+
+    Raises:
+        ValueError: the event has no type, sets a reserved field or cannot be written as JSON.
+    """
+    kind = draft.event.get("type")
+    if not isinstance(kind, str) or not kind:
+        raise ValueError("an event has a type")
+    if taken := sorted(RESERVED & set(draft.event)):
+        raise ValueError(f"the log itself writes {', '.join(taken)}")
+    fields: dict[str, Json] = {**draft.event, "v": LEAF_VERSION, "seq": index, "ts": at}
+    if uses:
+        fields["uses"] = dict(uses)
+    if draft.output is not None:
+        fields["manifest_digest"] = sha256(draft.output.manifest).hexdigest()
+    if sealed is not None:
+        fields["personal"] = sealed
+    leaf = canonical_bytes(fields)
+    return Entry(index=index, leaf_hash=merkle.leaf_hash(leaf).hex(), at=at, event=json.loads(leaf), leaf=leaf)
+
+
+def row_of(entry: Entry) -> dict[str, object]:
+    """The columns of ``log_entry``."""
+    return {
+        "position": entry.index,
+        "leaf_hash": bytes.fromhex(entry.leaf_hash),
+        "at": entry.at,
+        "type": entry.type,
+        "job": entry.event.get("job"),
+        "sha256": entry.event.get("sha256"),
+        "leaf": entry.leaf,
+    }
+
+
+def entry_from(row: RowMapping) -> Entry:
+    """Read what ``row_of`` wrote."""
+    leaf = bytes(row["leaf"])
+    return Entry(
+        index=row["position"],
+        leaf_hash=bytes(row["leaf_hash"]).hex(),
+        at=row["at"],
+        event=json.loads(leaf),
+        leaf=leaf,
+    )

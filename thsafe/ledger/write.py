@@ -1,0 +1,156 @@
+"""Appending inside one exclusive transaction: clock, counts, leaf, tree, head, checkpoint; all of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
+
+from thsafe.core.clock import Clock, from_text, to_text
+from thsafe.core.errors import ConsentRefused, LedgerBroken, StoreError
+from thsafe.ledger import merkle, personal
+from thsafe.ledger.entry import Draft, Entry, entry_of, row_of
+from thsafe.ledger.merkle import Frontier, Node
+from thsafe.ledger.note import Checkpoint, parse_checkpoint, sign_checkpoint
+from thsafe.store import schema
+from thsafe.store.outputs import insert_output
+
+_SKEW = timedelta(seconds=2)
+"""Clocks of several hosts, and one host's under NTP, disagree by this much without anyone having turned them back."""
+
+_SEALING = frozenset({"output", "publish", "erase"})
+"""Events that are followed by a signed checkpoint in the same transaction: what leaves the house is sealed at once."""
+
+_CHECKPOINT_EVERY = 100
+"""Entries after which a checkpoint is due anyway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Writes to one log; ``connection`` is always one that ``writing`` opened."""
+
+    origin: str
+    key: Ed25519PrivateKey | None
+    clock: Clock
+
+    def append(self, connection: Connection, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
+        """Write drafts in order; errors as ``Ledger.append``."""
+        head = connection.execute(select(schema.head)).mappings().one()
+        frontier = _frontier(head)
+        at = self._now(head["last_at"])
+        entries: list[Entry] = []
+        nodes: list[tuple[Node, bytes]] = []
+        sealed_fields: list[personal.Sealed | None] = []
+        sealing = False
+        for draft in drafts:
+            index = frontier.size
+            uses = _count_uses(connection, draft.uses)
+            sealed = _seal_personal(connection, draft)
+            entry = entry_of(draft, index=index, at=at, uses=uses, sealed=sealed.digest if sealed else None)
+            sealed_fields.append(sealed)
+            frontier, made = frontier.append(bytes.fromhex(entry.leaf_hash))
+            nodes += made
+            entries.append(entry)
+            sealing = sealing or entry.type in _SEALING or frontier.size % _CHECKPOINT_EVERY == 0
+        connection.execute(insert(schema.entry), [row_of(entry) for entry in entries])
+        for draft, entry, sealed in zip(drafts, entries, sealed_fields, strict=True):
+            _attach(connection, draft, entry, sealed)
+        if nodes:
+            rows = [{"number": merkle.number(node), "hash": value} for node, value in nodes]
+            connection.execute(insert(schema.node), rows)
+        root = frontier.root()
+        new_head = {"size": frontier.size, "root": root, "frontier": frontier.packed(), "last_at": at}
+        connection.execute(update(schema.head).values(new_head))
+        if sealing and self.key is not None:
+            self.seal(connection, size=frontier.size, root=root)
+        return tuple(entries)
+
+    def _now(self, last_at: str) -> str:
+        now = self.clock()
+        if not last_at:
+            return to_text(now)
+        last = from_text(last_at)
+        if now < last - _SKEW:
+            raise StoreError(
+                "The clock was turned back: the log has a later time than the machine.",
+                code="log.clock",
+                found=f"clock {to_text(now)}, last entry {last_at}",
+                rule="entries are in the order of time; consent windows are judged by it",
+                next_step="set the clock right: timedatectl set-ntp true",
+                log="nothing was written",
+            )
+        return to_text(max(now, last))
+
+    def seal(self, connection: Connection, *, size: int, root: bytes) -> Checkpoint:
+        """Sign and keep a state of the log, or give back the checkpoint that it has already."""
+        stored = connection.execute(select(schema.checkpoint.c.note).where(schema.checkpoint.c.size == size)).scalar()
+        if stored is not None:
+            return parse_checkpoint(stored)
+        if self.key is None:
+            raise StoreError(
+                "The log was opened without its signing key.",
+                code="log.no-key",
+                next_step="make the keys of this installation: thsafe keys new",
+            )
+        checkpoint = sign_checkpoint(self.origin, size, root, self.key)
+        row = {"size": size, "at": to_text(self.clock()), "note": checkpoint.note}
+        connection.execute(insert(schema.checkpoint).values(row))
+        return checkpoint
+
+
+def _frontier(head: RowMapping) -> Frontier:
+    try:
+        return Frontier.from_bytes(head["size"], head["frontier"])
+    except ValueError as problem:
+        raise LedgerBroken(
+            "The head of the log contradicts itself; nothing can be appended.",
+            code="log.head",
+            found=str(problem),
+            next_step="run: thsafe log verify; then restore the database from a backup",
+        ) from problem
+
+
+def _count_uses(connection: Connection, limits: Mapping[str, int | None]) -> dict[str, int]:
+    """The number that each use will have; raises ConsentRefused where that exceeds the limit."""
+    numbers: dict[str, int] = {}
+    for consent, limit in limits.items():
+        count = used(connection, consent)
+        if limit is not None and count >= limit:
+            raise ConsentRefused(
+                "The consent is used up.",
+                code="consent.uses",
+                found=f"{consent}: {count} of {limit} uses",
+                rule="policies/10-consent.cedar @id consent.uses",
+                next_step="ask for a new one: thsafe consent request",
+                log="nothing was written",
+            )
+        numbers[consent] = count + 1
+    return numbers
+
+
+def used(connection: Connection, consent: str) -> int:
+    """How often a consent has been used."""
+    query = select(func.count()).select_from(schema.consent_use).where(schema.consent_use.c.consent == consent)
+    return int(connection.execute(query).scalar_one())
+
+
+def _seal_personal(connection: Connection, draft: Draft) -> personal.Sealed | None:
+    if draft.personal is None:
+        return None
+    if draft.subject is None:
+        raise ValueError("personal fields need a subject: without one they could never be erased")
+    return personal.seal(connection, draft.subject, draft.personal)
+
+
+def _attach(connection: Connection, draft: Draft, entry: Entry, sealed: personal.Sealed | None) -> None:
+    """The rows that refer to an entry, once it is there."""
+    if draft.uses:
+        rows = [{"consent": consent, "position": entry.index} for consent in draft.uses]
+        connection.execute(insert(schema.consent_use), rows)
+    if draft.output is not None:
+        insert_output(connection, replace(draft.output, ledger_index=entry.index))
+    if sealed is not None:
+        personal.store(connection, entry.index, sealed)

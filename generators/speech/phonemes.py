@@ -4,8 +4,6 @@ A phoneme's name may carry stress, length, tone, tie bars and several symbols (`
 t). :func:`symbols` strips the marks and splits the name into single sounds, affricates kept whole.
 """
 
-
-
 from __future__ import annotations
 
 import unicodedata

@@ -3,8 +3,6 @@
 Cleaning never changes the number of characters, so that a position the synthesizer reports is a position in the text.
 """
 
-
-
 from __future__ import annotations
 
 import re

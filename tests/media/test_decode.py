@@ -228,6 +228,8 @@ def test_real_talkers(shared_data):
     for path in sorted((shared_data / "grid").glob("*.mpg")):
         with VideoReader(path) as reader:
             times = [seconds for seconds, frame in reader.iter_bgr() if frame.shape == (288, 360, 3)]
+            samples = [seconds for seconds, _ in reader.sample_bgr(4)]
+        assert samples == pytest.approx([0.37, 1.12, 1.86, 2.61], abs=0.05)
         assert len(times) == 75
         assert times[0] == 0.0
         assert times[-1] == pytest.approx(2.96, abs=0.001)

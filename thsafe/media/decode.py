@@ -30,6 +30,10 @@ _STUDIO = frozenset((0, 1))
 """AVCOL_RANGE unspecified and MPEG: both are read as studio range."""
 _BLIND_JUMP = 5.0
 """Seconds that are rather skipped than decoded in files without an index."""
+_BLIND_AIM = 1.0
+"""Seconds to aim before the mark there, since such jumps land late."""
+_INDEXED = frozenset(("mov", "matroska"))
+"""Demuxers that jump to the exact key frame."""
 _REORDER = 4
 """Frames by which decoding order may run ahead of showing order."""
 _SAME = 1e-4
@@ -118,7 +122,7 @@ class VideoReader:
         for seconds in sorted(times):
             if latest is None or latest.seconds < seconds - _SAME:
                 if self._jump_pays(seconds, latest.seconds if latest else 0.0):
-                    pictures = self._decode(seconds)
+                    pictures = self._decode(seconds if self._signature.demuxer in _INDEXED else seconds - _BLIND_AIM)
                 for picture in pictures:
                     latest = picture
                     if picture.seconds >= seconds - _SAME:
@@ -130,7 +134,8 @@ class VideoReader:
     def _jump_pays(self, target: float, position: float) -> bool:
         """A key frame lies between the two; without an index, one is taken to lie every few seconds."""
         stream: Any = moving_picture(self._container) if self._container is not None else None
-        if stream is None or not stream.time_base or not len(stream.index_entries):
+        exact = self._signature.demuxer in _INDEXED and stream is not None and stream.time_base
+        if not exact or not len(stream.index_entries):
             return target - position > _BLIND_JUMP
         zero = (self._container.start_time or 0) / 1e6
         # the index is in decoding order: a key frame may be shown a few frames later than it stands there, and a jump

@@ -17,9 +17,9 @@ from thsafe.watermark.soundreader import ANALYSIS_RATE, read_sound
 __all__ = ["ANALYSIS_RATE", "SoundMarker", "read_sound"]
 
 _PEAK_DECIBELS = 0.6
-_VALLEY_SLOPE = 0.22
+_VALLEY_SLOPE = 0.28
 """Decibels of change per decibel that a bin lies below its neighbourhood."""
-_MOST_DECIBELS = 5.0
+_MOST_DECIBELS = 6.0
 _NEIGHBOURHOOD_HERTZ = 190.0
 _LEAST_RATE = 8000
 

@@ -37,6 +37,8 @@ class Inside:
     """How far the tongue is raised, 0 to 1."""
     rounding: float
     """How far the lips are pushed forward, in u: they shade what is behind."""
+    speaking: float
+    """How far the mouth has left its place in the picture, 0 to 1."""
 
 
 class Mouth:
@@ -146,20 +148,20 @@ class Mouth:
             sampled = layer(image, down)
             colour = colour * (1.0 - sampled[..., 3:]) + sampled[..., :3]
         # lips shade what lies behind them, most in the corners
-        shade = 0.72 + 0.28 * np.clip(edge_upper / 0.030, 0.0, 1.0)
-        shade *= 0.65 + 0.35 * np.clip(-edge_lower / 0.030, 0.0, 1.0)
+        shade = 0.80 + 0.20 * np.clip(edge_upper / 0.025, 0.0, 1.0)
+        shade *= 0.80 + 0.20 * np.clip(-edge_lower / 0.025, 0.0, 1.0)
         shade *= 1.0 - 0.35 * np.clip((across - 0.6) / 0.4, 0.0, 1.0)
-        shade *= 1.0 - min(3.5 * max(state.rounding, 0.0), 0.4)
+        shade *= 1.0 - min(2.5 * max(state.rounding, 0.0), 0.25)
         colour *= shade[..., None]
         if self._seam.is_open:
-            own, share = self._own_band(source, skull, state.jaw)
+            own, share = self._own_band(source, skull, state.speaking)
             colour = colour + (own - colour) * share[..., None]
         return colour
 
-    def _own_band(self, source: Image, skull: Field, jaw: float) -> tuple[Field, Field]:
+    def _own_band(self, source: Image, skull: Field, moved: float) -> tuple[Field, Field]:
         """What the picture shows between its lips, fixed to the skull, and its opacity.
 
-        At rest it is all there is, so that the picture stays itself; as the jaw moves it gives way to the drawn teeth,
+        At rest it is all there is, so that the picture stays itself; as the lips move it gives way to the drawn teeth,
         unless it is broad enough to keep.
         """
         import cv2
@@ -169,7 +171,6 @@ class Mouth:
         shift = np.array([x0, y0], np.float32)
         there = cv2.remap(field, skull - shift, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         soft = 0.6 * self._feather
-        moved = min(abs(jaw) / 0.03, 1.0)
         inset = 1.0 - 1.3 * moved
         share: Field = np.clip(there[..., 0] / soft + inset, 0.0, 1.0) * np.clip(inset - there[..., 1] / soft, 0.0, 1.0)
         return own.astype(np.float32), share * np.float32(1.0 - moved * (1.0 - self._keep))
@@ -269,7 +270,7 @@ def _lower_teeth(grid: tuple[Array, Array], seam: Seam, half: float, tone: _Tone
     centre = float(np.interp(0.0, seam.x, seam.lower))
     tip = centre + 0.024 + 0.010 * np.abs(within) ** 3 + 0.03 * (x / half) ** 2
     opacity = np.clip((y - tip) / 0.005, 0, 1) * np.clip((0.86 - np.abs(x / half)) / 0.10, 0, 1)
-    light = 0.74 * (1.0 - 0.55 * (np.abs(x / half) / 0.8).clip(0, 1.2) ** 1.5)
+    light = 0.80 * (1.0 - 0.50 * (np.abs(x / half) / 0.8).clip(0, 1.2) ** 1.5)
     light = light * (1.0 - 0.18 * np.clip((np.abs(within) - 0.75) / 0.25, 0, 1))
     light = light * (1.0 - 0.45 * np.clip((y - tip) / 0.07, 0, 1))
     return tone.tooth * light[..., None], opacity

@@ -26,6 +26,7 @@ __all__ = ["Framed", "Puppet", "frame_portrait", "load_portrait"]
 
 _JAW, _PRESS, _FTUCK, _LDROP, _TONGUE = map(CHANNELS.index, ("jaw", "press", "ftuck", "ldrop", "tongue"))
 _PUCKER = CHANNELS.index("pucker")
+_SPEECH = slice(CHANNELS.index("jaw"), CHANNELS.index("ldrop") + 1)
 
 
 class Puppet:
@@ -100,6 +101,7 @@ class Puppet:
                 jaw=float(expression[_JAW]) * self._scale,
                 tongue=float(expression[_TONGUE]),
                 rounding=float(expression[_PUCKER]) * self._scale,
+                speaking=_speaking(pose.expression),
             )
             frame[y0:y1, x0:x1] = self._mouth.compose(self._source, from_upper, from_lower, from_skull, inside)
         result: Frame = frame if self._layers is None else compose_layers(frame, self._layers.background)
@@ -115,18 +117,20 @@ class Puppet:
     def _with_closure(self, expression: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the gap of a mouth open in the picture off what the channels ask for.
 
-        The mouth opens to the greater of gap and jaw, rounded off: (gap^3 + jaw^3)^(1/3); at rest the picture stays as
-        it is. For p, b, m, f and v the lower lip rises by the gap, so that they close.
+        At rest the picture stays as it is. A speaking mouth gives up half of the gap and opens to the greater of
+        what is left and the jaw, rounded off: (rest^3 + jaw^3)^(1/3). For p, b, m, f and v the lower lip rises by all
+        of the gap, so that they close.
         """
         if not self._seam.is_open:
             return expression
         gap = self._seam.gap / self._scale
         shut = float(np.clip(max(expression[_PRESS] / 0.03, expression[_FTUCK] / 0.028), 0.0, 1.0))
         jaw = max(float(expression[_JAW]), 0.0)
-        spare = gap + jaw - float(np.cbrt(gap**3 + jaw**3))
+        rest = gap * (1.0 - 0.5 * _speaking(expression))
+        opening = float(np.cbrt(rest**3 + jaw**3))
         changed = expression.copy()
-        changed[_JAW] -= np.float32(spare)
-        changed[_LDROP] -= np.float32(shut * gap)
+        changed[_JAW] = np.float32(max(opening - gap, 0.0)) + min(expression[_JAW], np.float32(0.0))
+        changed[_LDROP] += np.float32(min(opening - gap, 0.0) * (1.0 - shut) - shut * gap)
         return changed
 
     def _compose(self, skull: Field, expression: NDArray[np.float32]) -> tuple[Field, Field]:
@@ -181,6 +185,11 @@ class Puppet:
             row = np.clip(index[:, 1], 0, self._lattice.rows - 1)
             shift = skull[row, column].astype(np.float64)
         return shift
+
+
+def _speaking(expression: NDArray[np.float32]) -> float:
+    """How far the mouth has left its rest, 0 to 1, by the channels of speech."""
+    return float(np.clip(np.abs(expression[_SPEECH]).sum() / 0.025, 0.0, 1.0))
 
 
 def _fitted(

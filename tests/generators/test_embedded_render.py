@@ -243,8 +243,8 @@ def test_photographs_and_paintings(shared_data, name):
     puppet = Puppet(framed.picture, framed.landmarks)
     rest = np.abs(puppet.render(Pose.neutral()).astype(int) - framed.picture).max(axis=-1)
     assert (rest > 0).mean() < 0.002
-    jaw = 0.08 * (1 - np.cos(np.arange(16) * 2 * np.pi / 8))
-    gap = puppet._seam.gap
+    jaw = 0.03 + 0.065 * (1 - np.cos(np.arange(16) * 2 * np.pi / 8))
+    gap = puppet._seam.gap / 2
     seen = look_at(puppet.render(pose({"jaw": value})) for value in jaw)
     r, slope = agreement(np.cbrt(gap**3 + jaw**3), seen.opening)
     assert r >= 0.9

@@ -48,7 +48,7 @@ class _Picture:
 
 
 class VideoReader:
-    """One open video file. Every iteration starts again at the beginning.
+    """One open video file. Every iteration starts again at the beginning and ends the one before it.
 
     Args:
         path: the file.

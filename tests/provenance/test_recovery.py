@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 from thsafe.core.errors import InputError
+from thsafe.core.types import Task
+from thsafe.home import Home
+from thsafe.keys import KeyRing
 from thsafe.provenance.essence import essence_of
 from thsafe.provenance.fingerprint import MAX_FRAMES, distance, fingerprint
 from thsafe.provenance.ladder import Ladder
+from thsafe.provenance.manifest import Ingredient
 from thsafe.provenance.read import read_credentials
-from thsafe.provenance.recover import Bindings, judge_recovery
+from thsafe.provenance.recover import Bindings, judge_recovery, names_watermark
 from thsafe.provenance.sign import sign
 
 from .conftest import SIZE, facts, frames_of, picture, remux, write_clip
@@ -103,6 +107,23 @@ def test_damaged_stored_manifest(published, trust, tmp_path):
     data[data.index(b"trainedAlgorithmicMedia")] ^= 1
     found = read_credentials(suspect, trust=trust, manifest_bytes=bytes(data))
     assert judge_recovery(stored, measure(suspect), found).state is Ladder.BROKEN
+
+
+def test_signed_anew_by_a_stranger(published, trust, tmp_path):
+    """Somebody strips our credentials and signs the marked picture as a camera's, with and without its history."""
+    stranger = KeyRing.create(Home(tmp_path / "stranger"))
+    stripped = remux(published[0], tmp_path / "stripped.mp4")
+    mine = facts(digital_source_type="digitalCapture", watermark_id=None, label_texts=())
+    sign(stripped, tmp_path / "theirs.mp4", facts=mine, ring=stranger)
+    found = read_credentials(tmp_path / "theirs.mp4", trust=trust)
+    assert found.state is Ladder.INTACT_UNKNOWN_SIGNER
+    assert not names_watermark(found, ID)
+
+    parent = Ingredient(path=published[0], relationship="parentOf", title="footage", media_type="video/mp4")
+    honest = facts(task=Task.LIPSYNC, watermark_id=None)
+    sign(published[0], tmp_path / "honest.mp4", facts=honest, ingredients=(parent,), ring=stranger)
+    assert names_watermark(read_credentials(tmp_path / "honest.mp4", trust=trust), ID)
+    assert not names_watermark(read_credentials(stripped, trust=trust), ID)
 
 
 def test_watermark_alone_proves_nothing(signed, trust, tmp_path):
@@ -198,6 +219,12 @@ def test_fingerprint_tells_clips_apart(clip):
         match = distance(known, fingerprint([(0.0, picture(seed))]))
         assert match.median > 60
         assert not match.same
+
+
+def test_rounded_times_lose_no_frames():
+    frames = [(second + (0.0, -0.001)[second % 2], picture(second)) for second in range(10)]
+    text = fingerprint(frames)
+    assert distance(text, text).frames == 10
 
 
 def test_fingerprint_is_bounded():

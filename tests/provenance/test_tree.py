@@ -1,7 +1,9 @@
 import dataclasses
 
+from thsafe.provenance.ladder import Ladder
 from thsafe.provenance.manifest import Ingredient
 from thsafe.provenance.read import read_credentials
+from thsafe.provenance.recover import Recovery
 from thsafe.provenance.sign import sign
 from thsafe.provenance.tree import tree_lines
 
@@ -20,6 +22,13 @@ def test_tree_of_a_nested_file(signed, ring, trust, tmp_path):
     assert 'addedText digitalCreation "AI-generated"' in text
     assert "parentOf: footage (video/mp4), signed by thsafe development claim signer" in text
     assert lines[-1].startswith("└─ ") or lines[-1].startswith("   ")
+
+
+def test_tree_of_recovered_credentials_shows_what_they_are_worth(clip, signed, trust):
+    found = read_credentials(clip, trust=trust, manifest_bytes=signed[1].manifest_bytes)
+    recovery = Recovery(state=Ladder.RECOVERED_SIMILAR, reasons=("looks alike",))
+    assert tree_lines(found)[0] == "BROKEN"
+    assert tree_lines(found, recovery)[:2] == ("RECOVERED-SIMILAR", "  looks alike")
 
 
 def test_tree_of_nothing(clip, trust):

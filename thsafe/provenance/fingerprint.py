@@ -37,6 +37,8 @@ SAME_FRAME = 31
 """Bits of 256: PDQ's own threshold."""
 SAME_VIDEO = 0.5
 """Share of frames that must match; a turn of one degree left 67 % and unrelated clips 0."""
+_SLACK = 0.05
+# Seconds: times rounded by a container must not lose every second frame.
 _LEAST_QUALITY = 50
 # Flat pictures hash to noise; PDQ's authors discard them below a quality of 50 of 100.
 _SIDE = 256
@@ -81,7 +83,7 @@ def fingerprint(frames: Iterable[tuple[float, Frame]]) -> str:
     step = SAMPLE_SECONDS
     due = float("-inf")
     for moment, frame in frames:
-        if moment < due:
+        if moment < due - _SLACK:
             continue
         hashed = _hash_variants(frame)
         if hashed is None:

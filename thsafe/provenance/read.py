@@ -216,7 +216,7 @@ def _judge(path: Path, report: Json, crjson: Json, trust: Trust, now: datetime) 
         actions=actions,
         digital_source_types=tuple(dict.fromkeys(types)),
         ingredients=ingredients,
-        soft_bindings=_soft_bindings(active),
+        soft_bindings=soft_bindings_of(active),
         gate=next((item["data"] for item in _assertions(active, GATE_LABEL)), None),
         codes=codes,
         unprotected=unprotected,
@@ -322,7 +322,8 @@ def _actions(manifest: Json) -> tuple[Action, ...]:
     return tuple(found)
 
 
-def _soft_bindings(manifest: Json) -> dict[str, str]:
+def soft_bindings_of(manifest: Json) -> dict[str, str]:
+    """Algorithm to value of the soft bindings in one manifest of the SDK's report."""
     bindings: dict[str, str] = {}
     for assertion in _assertions(manifest, "c2pa.soft-binding"):
         data = assertion["data"]

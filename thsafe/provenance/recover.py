@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from thsafe.provenance.fingerprint import Match, distance
 from thsafe.provenance.ladder import Ladder, is_change, is_hard_binding_mismatch
-from thsafe.provenance.read import Credentials
+from thsafe.provenance.read import Credentials, soft_bindings_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,16 @@ def judge_recovery(stored: Bindings, suspect: Bindings, credentials: Credentials
         return Recovery(state=Ladder.RECOVERED_SIMILAR, reasons=reasons, match=match)
     reasons = ("the watermark is that of another video: it was moved here, or the picture was replaced", measured)
     return Recovery(state=Ladder.RECOVERED_CONFLICT, reasons=reasons, match=match)
+
+
+def names_watermark(credentials: Credentials, watermark_id: str) -> bool:
+    """Whether any manifest in the file's store, ancestors included, names a watermark that was read from the picture.
+
+    If none does although the credentials are intact, the file was signed anew over a marked picture and its history was
+    dropped: the credentials and the watermark tell of two different origins.
+    """
+    manifests = credentials.raw.get("manifests") or {}
+    return any(watermark_id in soft_bindings_of(manifest).values() for manifest in manifests.values())
 
 
 def _signed_fingerprint(credentials: Credentials) -> str | None:

@@ -6,19 +6,22 @@ from collections.abc import Iterator, Sequence
 
 from thsafe.provenance.ladder import is_change
 from thsafe.provenance.read import Action, Credentials, IngredientNode
+from thsafe.provenance.recover import Recovery
 
 _MAX_WIDTH = 160
 
 
-def tree_lines(credentials: Credentials) -> tuple[str, ...]:
-    """The manifest and its ingredients as a tree; text from the file is stripped of control characters."""
-    return tuple(_lines(credentials))
+def tree_lines(credentials: Credentials, recovery: Recovery | None = None) -> tuple[str, ...]:
+    """The manifest and its ingredients as a tree; text from the file is stripped of control characters.
+
+    For recovered credentials ``recovery`` gives the state: by themselves they never fit the file's bytes.
+    """
+    return tuple(_lines(credentials, credentials if recovery is None else recovery))
 
 
-def _lines(found: Credentials) -> Iterator[str]:
-    state = found.state + (" + HISTORY-BROKEN" if found.history_broken else "")
-    yield state
-    yield from (f"  {_plain(reason)}" for reason in found.reasons)
+def _lines(found: Credentials, judged: Credentials | Recovery) -> Iterator[str]:
+    yield judged.state + (" + HISTORY-BROKEN" if found.history_broken else "")
+    yield from (f"  {_plain(reason)}" for reason in judged.reasons)
     if found.active_label is None:
         return
     yield _plain(f"{found.active_label}  {found.title}")

@@ -33,7 +33,9 @@ def main(folder: Path) -> int:
     _thsafe("keys", "new")
     made = json.loads(_thsafe("generate", "say", "--person", "ada", "--text", TEXT, "-o", str(video), "--json"))
     _say(1, f"made      {video}: {made['duration']:.0f} s, drawn and spoken by code, after the gate said yes")
-    _say(2, f"marks     label \"{made['labels'][0]}\", watermark {made['watermark_id']}, signed and time-stamped manifest")
+    _say(
+        2, f'marks     label "{made["labels"][0]}", watermark {made["watermark_id"]}, signed and time-stamped manifest'
+    )
     _verified(3, video, folder / "hello.html", expected="disclosed")
 
     reencode(video, reposted, crf=28)
@@ -41,7 +43,9 @@ def main(folder: Path) -> int:
     edit_keeping_credentials(video, edited)
     _verified(5, edited, folder / "edited.html", expected="tampered")
 
-    refused = _run("generate", "say", "--image", str(_a_portrait(folder)), "--text", "Hi.", "-o", str(folder / "no.mp4"))
+    refused = _run(
+        "generate", "say", "--image", str(_a_portrait(folder)), "--text", "Hi.", "-o", str(folder / "no.mp4")
+    )
     words = refused.stderr.splitlines()[0]
     _say(6, f"refused   a picture without consent, exit {refused.returncode}: {words}")
     if not 20 <= refused.returncode <= 29 or (folder / "no.mp4").exists():

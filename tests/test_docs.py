@@ -1,0 +1,76 @@
+"""The documentation says what is: reference pages are fresh, links lead somewhere, commands and code exist."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from thsafe.cli.main import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def _blocks(language: str) -> list[tuple[str, str]]:
+    return [(page.name, body) for page in PAGES for kind, body in _BLOCK.findall(page.read_text()) if kind == language]
+
+
+def _commands() -> list[tuple[str, str]]:
+    found = []
+    for page, body in _blocks("console"):
+        found += [(page, line[2:]) for line in body.splitlines() if line.startswith("$ thsafe ")]
+    return found
+
+
+def test_reference_pages_are_fresh() -> None:
+    spec = importlib.util.spec_from_file_location("make_reference", ROOT / "docs" / "make_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name, make in module.PAGES.items():
+        assert (ROOT / "docs" / "reference" / name).read_text() == make(), "run: python docs/make_reference.py"
+
+
+@pytest.mark.parametrize(("page", "line"), _commands())
+def test_every_command_shown_can_be_given(page: str, line: str) -> None:
+    words = shlex.split(re.sub(r"[<>|].*$", "", line), comments=True)[1:]
+    command: click.Command = cli
+    context = click.Context(cli, info_name="thsafe")
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        below = command.get_command(context, words[0])
+        assert below is not None, f"{page}: {line}"
+        command, context, words = below, click.Context(below, parent=context, info_name=words[0]), words[1:]
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    unknown = {word.split("=")[0] for word in words if word.startswith("--")} - known - {"--help"}
+    assert not unknown, f"{page}: {line}"
+
+
+def test_commands_were_found() -> None:
+    assert len(_commands()) > 15
+
+
+def test_python_blocks_compile() -> None:
+    blocks = _blocks("python")
+    assert blocks
+    for page, body in blocks:
+        compile(body, page, "exec")
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+            if not target.startswith(("http:", "https:", "mailto:")):
+                assert (page.parent / target).exists(), f"{page.name} -> {target}"
+
+
+def test_every_exit_code_and_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        assert str(page.relative_to(ROOT / "docs")) in navigation, page

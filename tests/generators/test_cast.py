@@ -51,6 +51,14 @@ def test_the_finder_sees_one_face_where_it_was_drawn(name: str, everyone: dict[s
     assert off[list(EYES)].mean() < 0.03
 
 
+def test_the_cast_lies_where_it_was_drawn_within_three_hundredths(everyone: dict[str, Drawn]) -> None:
+    off = []
+    for drawn in everyone.values():
+        seen = faces.find_faces(drawn.picture)[0].landmarks
+        off.append(np.linalg.norm(seen[:, :2] - drawn.landmarks[:, :2], axis=1).mean() / eye_distance(drawn))
+    assert np.mean(off) < 0.03
+
+
 @pytest.mark.parametrize("name", sorted(CAST))
 def test_an_older_finder_sees_the_face_too(name: str, everyone: dict[str, Drawn]) -> None:
     cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")

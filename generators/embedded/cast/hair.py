@@ -205,7 +205,7 @@ def beard(person: Person, points: FloatArray, frame: Frame) -> Layer | None:
     cheek = np.clip((y - edge) / 0.17, 0, 1) * person.beard
     cheek *= np.clip(1.25 - np.exp(-((x / (half * 0.55)) ** 2) - ((y - lips_low - 0.03) / 0.05) ** 2) * 0.9, 0, 1)
     upper = (
-        np.clip((y - nose - 0.055) / 0.03, 0, 1) * np.clip((half * 1.18 - np.abs(x)) / 0.06, 0, 1) * (y < mouth + 0.05)
+        np.clip((y - nose - 0.055) / 0.03, 0, 1) * np.clip((half * 1.18 - np.abs(x)) / 0.06, 0, 1) * (y < mouth - 0.005)
     )
     upper *= np.clip(0.35 + np.abs(x) / 0.05, 0, 1) * person.moustache
     lip = ((x / (half * 1.05)) ** 2 + ((y - (lips_top + lips_low) / 2) / ((lips_low - lips_top) / 2 + 0.018)) ** 2) < 1

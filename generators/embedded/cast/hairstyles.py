@@ -250,7 +250,7 @@ def curly(person: Person, points: FloatArray) -> Locks:
     body = Lock(guides=ringlets(_places(points, rng, 900, out, low), 0.050, 4, 1.3), strands=0, width=0.011, depth=0.75)
     shine = Lock(guides=ringlets(_places(points, rng, 520, out, low), 0.045, 5, 1.5), strands=0, width=0.007, depth=1.0)
     back = Lock(
-        guides=ringlets(_places(points, rng, 500, out - 0.02, low + 0.25), 0.06, 3, 1.2),
+        guides=ringlets(_places(points, rng, 500, out - 0.02, low), 0.06, 3, 1.2),
         strands=0,
         width=0.03,
         depth=0.28,

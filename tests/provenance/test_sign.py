@@ -229,6 +229,15 @@ def test_time_stamp_from_a_named_authority(clip, ring, trust, tmp_path):
     assert any("proves nothing" in reason for reason in found.reasons)
 
 
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxy_is_not_asked_for_this_machine(clip, ring, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    monkeypatch.setenv("no_proxy", "example.org")
+    monkeypatch.setenv(name, CLOSED)
+    assert sign(clip, tmp_path / "out.mp4", facts=facts(), ring=ring).time_stamped
+    assert os.environ["NO_PROXY"] == "example.org,127.0.0.1"
+
+
 def test_an_authority_that_talks_nonsense(clip, ring, tmp_path, monkeypatch):
     monkeypatch.setattr("thsafe.provenance.timestamp.respond", lambda *_, **__: b"nonsense")
     with pytest.raises(MarkError) as caught:

@@ -7,6 +7,7 @@ result any more trusted, so thsafe answers itself, offline; the stamps chain to 
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import threading
 from datetime import datetime
@@ -27,6 +28,7 @@ from thsafe.keys import KeyRing
 _POLICY = "2.25.276149857345290631782096551284915370116"
 """A policy OID below the UUID arc (ITU-T X.667 §7): unique without registration, and it promises nothing."""
 _DIGEST_SIZES = {"sha256": 32, "sha384": 48, "sha512": 64}
+_PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _MAX_REQUEST = 64 * 1024
 _QUERY_TYPE = "application/timestamp-query"
 _REPLY_TYPE = "application/timestamp-reply"
@@ -137,6 +139,7 @@ class LoopbackAuthority:
         return f"http://127.0.0.1:{self._server.server_port}/"
 
     def __enter__(self) -> Self:
+        _keep_from_proxies()
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), _handler(self._ring, self._clock))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.05,), name="thsafe-tsa", daemon=True).start()
@@ -149,6 +152,20 @@ class LoopbackAuthority:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+
+def _keep_from_proxies() -> None:
+    """Tell the SDK's HTTP client, by the only means it has, not to ask a proxy for this machine.
+
+    Only where a proxy is set. It stays: nothing on 127.0.0.1 is ever a proxy's business, and taking it back would race
+    with other threads that sign.
+    """
+    if not any(os.environ.get(name) for name in _PROXY_VARIABLES):
+        return
+    known = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    if "127.0.0.1" not in [item.strip() for item in known.split(",")]:
+        known = f"{known},127.0.0.1".lstrip(",")
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = known
 
 
 def _handler(ring: KeyRing, clock: Clock) -> type[BaseHTTPRequestHandler]:

@@ -151,6 +151,31 @@ def test_the_background_stays_when_the_head_turns(puppet, framed):
     assert corner.max() <= 3
 
 
+def test_without_a_matte_the_picture_bends_as_one_sheet(framed, monkeypatch):
+    """The border stays where it is, and nothing folds over."""
+    monkeypatch.setattr("thsafe.media.faces.person_matte", lambda frame: None)
+    sheet = Puppet(framed.picture, framed.landmarks)
+    rest = np.abs(sheet.render(Pose.neutral()).astype(int) - framed.picture).max(axis=-1)
+    assert (rest > 0).sum() < 200
+    turned = pose(VISEMES["AA"], yaw=15, pitch=8, roll=-12)
+    frame = sheet.render(turned)
+    for edge in (np.s_[:2], np.s_[:, :2], np.s_[:, -2:]):
+        assert np.abs(frame[edge].astype(int) - framed.picture[edge]).mean() < 2.0
+    cell = sheet._lattice.cell
+    forward = sheet._head.forward(turned.clamped())
+    for axis in (0, 1):
+        assert (1.0 + np.diff(forward[..., 1 - axis], axis=axis) / cell).min() > 0.0
+
+
+@pytest.mark.parametrize("short_side", [128, 720])
+def test_small_and_large_frames(drawn, short_side):
+    framed = frame_portrait(drawn.picture, drawn.landmarks, short_side=short_side)
+    puppet = Puppet(framed.picture, framed.landmarks)
+    frame = puppet.render(pose(VISEMES["AA"], yaw=8, blink_left=1.0, gaze_y=0.03))
+    assert frame.shape == (short_side, short_side, 3)
+    assert np.abs(puppet.render(Pose.neutral()).astype(int) - framed.picture).max() <= 16
+
+
 @pytest.mark.parametrize("name", sorted(VISEMES))
 def test_maps_do_not_tear(puppet, name):
     wanted = pose(VISEMES[name], yaw=10, pitch=5, roll=-8).clamped()

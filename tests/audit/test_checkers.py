@@ -231,6 +231,14 @@ def test_one_mark_is_enough_where_the_law_asks_for_one():
     assert verdict("HOUSE-MARKS", measurement=unreadable) is Verdict.UNDETERMINED
 
 
+@pytest.mark.parametrize("word", ["digitalCreation", "virtualRecording"])
+def test_whether_drawing_by_code_is_ai_is_left_to_people(word):
+    drawn = replace(GOOD, digital_source_types=(GENERATED.replace("trainedAlgorithmicMedia", word),))
+    assert verdict("EU-COP-1.1.1a", measurement=drawn) is Verdict.UNDETERMINED
+    both = replace(drawn, digital_source_types=(*drawn.digital_source_types, GENERATED))
+    assert verdict("EU-COP-1.1.1a", measurement=both) is Verdict.PASS
+
+
 @pytest.mark.parametrize(
     ("height", "contrast", "expected"),
     [(0.05, 9, "pass"), (0.046, 9, "pass"), (0.044, 9, "fail"), (0.05, 2.9, "fail"), (0.2, 3.0, "pass")],

@@ -15,12 +15,6 @@ from thsafe.audit.answers import Checker, Facts
 from thsafe.audit.law import unread
 from thsafe.audit.model import Judgement, Verdict
 
-_GENERATED = (
-    "trainedAlgorithmicMedia",
-    "compositeWithTrainedAlgorithmicMedia",
-    "algorithmicMedia",
-    "compositeSynthetic",
-)
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 
@@ -53,12 +47,7 @@ BY_WORD: Mapping[str, Checker] = {
 
 BY_RULE: Mapping[str, Checker] = {
     "EU-50-2": marks.any_mark,
-    "EU-COP-1.1.1a": marks.from_credentials(
-        lambda seen: any(kind.rpartition("/")[2] in _GENERATED for kind in seen.digital_source_types),
-        "Signed metadata says that it was generated.",
-        "The signed metadata does not say that it was generated.",
-        "digital_source_types",
-    ),
+    "EU-COP-1.1.1a": marks.declared_generated,
     "EU-COP-1.1.1b": marks.from_credentials(
         lambda seen: seen.time_stamped,
         "A time-stamp authority vouches for the time.",

@@ -13,6 +13,12 @@ from thsafe.core.types import Json
 LEGIBLE = 3.0
 """Contrast of large text below which it is not legible (WCAG 2.2 §1.4.3)."""
 
+_GENERATED = frozenset(
+    {"trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia", "compositeSynthetic"}
+)
+_DRAWN = frozenset({"digitalCreation", "virtualRecording"})
+"""IPTC words for what people make with software that is not called AI."""
+
 _AIGC_KEYS = frozenset(
     {"Label", "ContentProducer", "ProduceID", "ReservedCode1", "ContentPropagator", "PropagateID", "ReservedCode2"}
 )
@@ -45,6 +51,24 @@ def from_credentials(holds: Callable[[Measurement], bool], good: str, bad: str, 
         return decide(holds(seen), good, bad, **evidence)
 
     return check
+
+
+def declared_generated(rule: Rule, facts: Facts) -> Answer:
+    """The signed metadata says that software made or changed it, in a word of the IPTC."""
+    first = credentials(rule, facts)
+    seen = facts.measurement
+    if first.verdict is not Verdict.PASS or seen is None:
+        return first
+    evidence: dict[str, Json] = {"digital_source_types": seen.digital_source_types}
+    words = {kind.rpartition("/")[2] for kind in seen.digital_source_types}
+    if words & _GENERATED:
+        return passed("Signed metadata says that it was generated.", **evidence)
+    if words & _DRAWN:
+        word = min(words & _DRAWN)
+        return undetermined(
+            f"The signed metadata calls it {word}: whether that counts as AI is to be judged.", **evidence
+        )
+    return failed("The signed metadata does not say that it was generated.", **evidence)
 
 
 def ingredients(rule: Rule, facts: Facts) -> Answer:

@@ -66,9 +66,11 @@ def draw(events: Sequence[tuple[str, str, int]]) -> Timeline | None:
         )
         for (lane, place), count in sorted(bins.items())
     )
+    # A short log would say the same minute five times.
+    shares = (0.0, 0.25, 0.5, 0.75, 1.0) if span > 600 else (0.0, 1.0)
     ticks = tuple(
         (LEFT + share * (WIDTH - LEFT - RIGHT), _words(first + timedelta(seconds=span * share), span))
-        for share in (0.0, 0.25, 0.5, 0.75, 1.0)
+        for share in shares
     )
     return Timeline(
         lanes=tuple((name, height_of[name]) for name in used),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from policies.facts import PolicyFacts
@@ -77,3 +78,30 @@ def _labels(rules: Sequence[Rule]) -> tuple[Label, ...]:
                 rule_ids=(*have.rule_ids, rule.id),
             )
     return tuple(merged.values())
+
+
+def metadata_texts(metadata: Mapping[str, Json], *, provider: str, output: str) -> dict[str, str]:
+    """Container metadata as it is written: objects as compact JSON, ``{provider}`` and ``{output}`` filled in.
+
+    GB 45438-2025 Annex E wants values of plain ASCII without space, quote or backslash.
+
+    Args:
+        metadata: ``Obligations.metadata``.
+        provider: a name of the producing installation, such as its DID; nothing personal.
+        output: the output's unique id, such as its manifest label.
+
+    Raises:
+        ValueError: a value holds what the annex forbids.
+    """
+    texts = {}
+    for name, value in metadata.items():
+        fields = {key: _filled(str(item), provider, output) for key, item in value.items()}
+        texts[name] = json.dumps(fields, separators=(",", ":"))
+    return texts
+
+
+def _filled(text: str, provider: str, output: str) -> str:
+    filled = text.replace("{provider}", provider).replace("{output}", output)
+    if not filled.isascii() or set(filled) & set(" \"'\\"):
+        raise ValueError(f"{filled!r} may not stand in container metadata")
+    return filled

@@ -129,6 +129,7 @@ def _encode(
     draft: Draft, marks: Marks, permit: Permit, target: Path, *, installation: Installation, progress: Progress
 ) -> _Encoded:
     """The loop over frames; nothing is held but the frame in hand."""
+    from policies.obligations import metadata_texts
     from thsafe.label import LabelStamp
     from thsafe.media.encode import Mp4Writer
     from thsafe.media.image import encode_jpeg
@@ -149,7 +150,9 @@ def _encode(
         fps=draft.fps,
         sample_rate=draft.sample_rate if draft.sound is not None else 0,
         channels=draft.channels,
-        metadata={name: str(value) for name, value in permit.obligations.metadata.items()},
+        metadata=metadata_texts(
+            permit.obligations.metadata, provider=installation.ring.gate_did, output=marks.manifest_id
+        ),
     ) as writer:
         for frame in draft.frames:
             picture = i420_from_bgr(frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 
 import pytest
@@ -10,6 +11,7 @@ from policies import pin
 from policies.bundle import BASELINE, BASELINE_DIGESTS, PACKAGE_FOLDER, PolicyBundle, read_files
 from policies.engine import Depiction, PolicyFacts, decide
 from policies.lint import lint
+from policies.obligations import metadata_texts
 from policies.rules import parse_rules
 from policies.territories import EU_MEMBERS, enclosing, is_known, uncovered
 from thsafe.core.errors import PolicyRefused
@@ -166,3 +168,20 @@ def test_braces_in_a_file_name_are_not_a_placeholder(bundle):
     [reason] = decide(bundle, facts(depictions=(odd,))).reasons
     assert "{purpose}.png" in reason.words
     assert '"demonstration"' in reason.words
+
+
+def test_metadata_is_written_as_json_without_anything_left_open(bundle):
+    metadata = decide(bundle, facts(territories=("CN",))).obligations.metadata
+    text = metadata_texts(metadata, provider="did:key:z6Mk", output="urn:c2pa:1")["AIGC"]
+    assert json.loads(text) == {
+        "Label": "1",
+        "ContentProducer": "did:key:z6Mk",
+        "ProduceID": "urn:c2pa:1",
+        "ReservedCode1": "",
+        "ContentPropagator": "did:key:z6Mk",
+        "PropagateID": "urn:c2pa:1",
+        "ReservedCode2": "",
+    }
+    for provider in ("A Company", 'a"b', "a\\b", "Müller"):
+        with pytest.raises(ValueError):
+            metadata_texts(metadata, provider=provider, output="x")

@@ -145,20 +145,13 @@ def suspend(consent_id: str, lift: bool) -> None:
 
 def _withdraw(consent_id: str, *, purpose: str, lift: bool) -> None:
     from thsafe.consent.grant import subject_key
-    from thsafe.consent.revoke import marked_bits, withdraw
-    from thsafe.core.clock import system_clock
     from thsafe.home import Home
     from thsafe.installation import Installation
 
     home = Home.default()
     installation = Installation.open(home)
-    store, record = _store(), _find(consent_id)
-    now = system_clock()
-    withdraw(store, record, subject_key(home, record.issuer), now=now, purpose=purpose, lift=lift)
-    keeper = installation.ring
-    store.statuses.renew(keeper.gate_key(), marked_bits(store, keeper.gate_did), now=now)
-    event = {"revocation": "consent.revoked", "suspension": "consent.resumed" if lift else "consent.suspended"}[purpose]
-    installation.ledger.append({"type": event, "consent": record.id, "consent_digest": record.digest})
+    record = _find(consent_id)
+    installation.gate().withdraw(record, subject_key(home, record.issuer), purpose=purpose, lift=lift)
     click.echo(f"{record.id}  {_state(record)}")
     jobs = {entry.event["job"] for entry in installation.ledger.find("intent", consent=record.id)}
     made = [entry for entry in installation.ledger.find("output") if entry.event["job"] in jobs]

@@ -47,8 +47,8 @@ def audit() -> None:
     "--witness",
     "witnesses",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A checkpoint kept outside. Repeatable.",
+    type=click.Path(path_type=Path, exists=True),
+    help="A checkpoint kept outside, or a folder of them. Repeatable.",
 )
 @click.option("--report", "report_path", type=click.Path(path_type=Path), help="Write one HTML file.")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write a table.")
@@ -92,7 +92,7 @@ def _run(
 ) -> AuditReport:
     from thsafe.audit.run import run_audit
     from thsafe.installation import Installation
-    from thsafe.ledger.note import parse_checkpoint
+    from thsafe.ledger.witness import read_checkpoints
     from thsafe.measurement import Measurer, Standings
 
     installation = Installation.open()
@@ -107,7 +107,7 @@ def _run(
             rules=tuple(word.strip() for word in rules.split(",") if word.strip()) if rules else None,
             folders=folders,
             sample=sample,
-            witnessed=tuple(parse_checkpoint(path.read_text(encoding="utf-8")) for path in witnesses),
+            witnessed=tuple(item for path in witnesses for item in read_checkpoints(path)),
             progress=progress,
         )
 

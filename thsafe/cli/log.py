@@ -58,31 +58,44 @@ def checkpoint(as_json: bool) -> None:
 def prove(index: int) -> None:
     """Print the proof that entry INDEX stands in the log, as JSON."""
     ledger = _ledger()
-    entry, proof = ledger.entry(index), ledger.prove(index)
+    entry, sealed = ledger.entry(index), ledger.checkpoint()
+    proof = ledger.prove(index, sealed.size)
     print_json(
-        {
-            "leaf": entry.leaf.decode(),
-            "proof": proof.as_dict(),
-            "holds": proof.holds(),
-            "checkpoint": ledger.checkpoint().note,
-        }
+        {"leaf": entry.leaf.decode(), "proof": proof.as_dict(), "holds": proof.holds(), "checkpoint": sealed.note}
     )
 
 
-@log.command(epilog="Example:\n\n\b\n  thsafe log verify --witness kept-checkpoint.txt")
+@log.command(epilog="Example:\n\n\b\n  thsafe log witness /mnt/auditor")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@json_option
+def witness(folder: Path, as_json: bool) -> None:
+    """Leave a signed checkpoint in FOLDER, once it is sure that the log extends the ones there; exit code 40 if not.
+
+    The folder belongs where whoever keeps this log cannot change it.
+    """
+    from thsafe.ledger.witness import witness as leave
+
+    made = leave(_ledger(), folder)
+    if as_json:
+        print_json({"origin": made.origin, "size": made.size, "root": made.root, "folder": str(folder)})
+    else:
+        click.echo(f"witnessed: {made.size} entries, root {made.root[:16]}…, kept in {folder}")
+
+
+@log.command(epilog="Example:\n\n\b\n  thsafe log verify --witness /mnt/auditor")
 @click.option(
     "--witness",
     "witnesses",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A checkpoint that was kept outside; without one an insider's rewrite cannot be seen. Repeatable.",
+    type=click.Path(path_type=Path, exists=True),
+    help="A checkpoint kept outside, or a folder of them; without any an insider's rewrite cannot be seen. Repeatable.",
 )
 @json_option
 def verify(witnesses: tuple[Path, ...], as_json: bool) -> int:
     """Recompute the whole log and compare; exit code 40 when something does not fit."""
-    from thsafe.ledger.note import parse_checkpoint
+    from thsafe.ledger.witness import read_checkpoints
 
-    report = _ledger().verify(witnessed=[parse_checkpoint(path.read_text(encoding="utf-8")) for path in witnesses])
+    report = _ledger().verify(witnessed=[item for path in witnesses for item in read_checkpoints(path)])
     if as_json:
         print_json(
             {

@@ -162,7 +162,7 @@ def verify_checkpoint(note: str, verifier: Verifier) -> Checkpoint:
             "A checkpoint is not signed by this log.",
             code="log.checkpoint-signature",
             found=str(problem),
-            next_step="compare the key with the one you were given: thsafe log show --key",
+            next_step="compare its key with that of: thsafe log checkpoint",
         ) from problem
     if checkpoint.origin != verifier.name:
         raise LedgerBroken(

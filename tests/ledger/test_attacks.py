@@ -9,6 +9,7 @@ from sqlalchemy import delete, insert, text, update
 from thsafe.core.canonical import canonical_bytes
 from thsafe.core.errors import InputError, LedgerBroken, StoreError
 from thsafe.ledger import merkle
+from thsafe.ledger.log import Ledger
 from thsafe.ledger.note import sign_checkpoint
 from thsafe.ledger.witness import read_checkpoints, witness
 from thsafe.store import schema
@@ -155,8 +156,28 @@ def test_witness_folder_that_is_none(witnessed, tmp_path):
 
 
 def test_checkpoint_of_another_log(witnessed, key):
-    foreign = sign_checkpoint("thsafe/other", 3, sha256(b"").digest(), key)
-    assert "CHECKPOINT" in {problem.code for problem in witnessed.verify(witnessed=[foreign]).problems}
+    for size in (3, 99):
+        foreign = sign_checkpoint("thsafe/other", size, sha256(b"").digest(), key)
+        assert {problem.code for problem in witnessed.verify(witnessed=[foreign]).problems} == {"CHECKPOINT"}
+
+
+def test_checkpoint_that_somebody_made_up_accuses_nobody(witnessed):
+    forged = sign_checkpoint(witnessed.origin, 99, sha256(b"").digest(), Ed25519PrivateKey.generate())
+    assert {problem.code for problem in witnessed.verify(witnessed=[forged]).problems} == {"CHECKPOINT"}
+
+
+def test_without_the_key_checkpoints_are_still_compared(witnessed, any_home, key):
+    with Ledger.open(any_home) as stranger:
+        assert stranger.verify().ok
+        foreign = sign_checkpoint("thsafe/other", 3, sha256(b"").digest(), key)
+        assert {problem.code for problem in stranger.verify(witnessed=[foreign]).problems} == {"CHECKPOINT"}
+        later = sign_checkpoint(witnessed.origin, 99, sha256(b"").digest(), key)
+        assert {problem.code for problem in stranger.verify(witnessed=[later]).problems} == {"ROLLBACK"}
+
+
+def test_stored_checkpoint_that_is_none(witnessed):
+    tamper(witnessed, update(schema.checkpoint).values(note="scribble"))
+    assert codes(witnessed) == {"CHECKPOINT"}
 
 
 def tamper(log, statement):

@@ -185,3 +185,11 @@ def test_metadata_is_written_as_json_without_anything_left_open(bundle):
     for provider in ("A Company", 'a"b', "a\\b", "Müller"):
         with pytest.raises(ValueError):
             metadata_texts(metadata, provider=provider, output="x")
+
+
+def test_the_refusal_of_a_purpose_lists_those_that_are_known(bundle):
+    [reason] = decide(bundle, facts(purpose="advert")).reasons
+    assert reason.id == "use.purpose"
+    for word in reason.next_step.removeprefix("use one of: ").split(", "):
+        refused = decide(bundle, facts(purpose=word)).rule_ids
+        assert "use.purpose" not in refused, word

@@ -283,6 +283,9 @@ def test_content_that_nobody_looked_at():
     silent = {**INTENT, "declared": {"sexual": False, "fraud": False, "election": False, "explicit": False}}
     assert verdict("UK-138", intent=silent) is Verdict.UNDETERMINED
     assert verdict("UK-138", intent={**silent, "screened": True}) is Verdict.PASS
+    nobody = {**SYNTHETIC, "declared": silent["declared"]}
+    assert verdict("UK-138", intent=nobody) is Verdict.NOT_APPLICABLE
+    assert verdict("EU-5-NCII", intent=nobody) is Verdict.UNDETERMINED
 
 
 def test_which_jobs_a_rule_reaches():

@@ -117,8 +117,8 @@ BY_RULE: Mapping[str, Checker] = {
     "HOUSE-SYNTHETIC": record.synthetic,
     "HOUSE-ELECTION": record.content("election", "meant for an election"),
     "EU-5-NCII": record.content("sexual", "intimate"),
-    "UK-138": record.content("sexual", "intimate"),
-    "US-TIDA": record.content("sexual", "intimate"),
+    "UK-138": record.content("sexual", "intimate", of_people=True),
+    "US-TIDA": record.content("sexual", "intimate", of_people=True),
     "IN-3(3)-i": record.content("fraud", "meant to deceive"),
     "CA-927": record.from_consent(
         lambda item: item.specific, "The record describes the uses in words.", "The record does not describe the uses."

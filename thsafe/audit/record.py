@@ -44,13 +44,15 @@ def from_log(name: str, holds: Callable[[Json], bool], good: str, bad: str) -> C
     return check
 
 
-def content(word: str, what: str) -> Checker:
+def content(word: str, what: str, *, of_people: bool = False) -> Checker:
     """A checker for what the requester had to declare and the screen looked for."""
 
     def check(rule: Rule, facts: Facts) -> Answer:
         first = log(rule, facts)
         if first.verdict is not Verdict.PASS:
             return first
+        if of_people and not any(_shows_somebody(item) for item in facts.intent.get("inputs", ())):
+            return beside("It is about real people; this shows a synthetic performer.")
         declared = facts.intent.get("declared", {})
         evidence: dict[str, Json] = {"declared": declared, "screened": facts.intent.get("screened")}
         if declared.get(word) is True:

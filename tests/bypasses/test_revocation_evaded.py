@@ -155,3 +155,13 @@ def test_the_licensee_does_not_lift_the_suspension(world):
     with pytest.raises(ConsentRefused) as caught:
         world.gate.withdraw(record, world.ring.gate_key(), purpose="suspension", lift=True)
     assert caught.value.code == "consent.not-yours"
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_a_record_that_lies_only_beside_its_picture(world, purpose):
+    record = world.consent(keep=False)
+    beside = world.folder / "portrait.consent.json"
+    write_json(beside, dict(record.document))
+    assert world.ask().decision.allowed
+    world.gate.withdraw(record, world.colleague, purpose=purpose)
+    assert refused(world) == {"revocation": "consent.revoked", "suspension": "consent.suspended"}[purpose]

@@ -87,6 +87,8 @@ def accept(store: ConsentStore, record: ConsentRecord, statement: Mapping[str, J
             next_step="sign with the key that the consent was signed with",
         )
     name = f"{record.id.removeprefix('urn:uuid:')}.{statement['purpose']}.json"
+    # The keeper needs the record to know which bit is meant, wherever the record came from.
+    store.add(record)
     write_json(store.withdrawals / name, dict(statement))
 
 

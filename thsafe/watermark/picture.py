@@ -25,11 +25,13 @@ LEAST_PSNR = 41.2
 """dB over B, G and R: luma-only measures overlook a chroma pattern."""
 _RGB_COST = (1.355, 1.41, 1.07)
 """Mean square error over R, G and B per unit of Y, U, V error (BT.601 studio range: squares of the inverse matrix)."""
-_PLAIN_RMS = (0.62, 0.98, 0.9)
+_PLAIN_RMS = (0.58, 0.85, 0.78)
 """Rms in code values on a plain bright surface; the limits are 0.8, 1.3 and 1.1."""
-_TEXTURE_GAIN = (0.2, 0.12, 0.12)
-_MOST_GAIN = (2.6, 1.7, 1.7)
+_TEXTURE_GAIN = (0.22, 0.18, 0.18)
+_MOST_GAIN = (2.8, 2.1, 2.1)
 _FACE_LUMA = 0.8
+_SIZES, _STRENGTHS = (300, 512, 720, 1080), (1.15, 1.0, 0.95, 0.9)
+"""Pixels of the shorter side and the strength there: small pictures have fewer pixels to carry the same id."""
 _REFRESH_DIFFERENCE = 5.0
 """Mean change of the 64-cell thumbnail, in code values, that calls for a new mask."""
 _SMALLEST = 16
@@ -101,6 +103,7 @@ class PictureMarker:
         self._shape = (height, width)
         self._grid = grid_size(width, height)
         self._face = _face_factor(self._grid, face_box)
+        self._strength = float(np.interp(min(width, height), _SIZES, _STRENGTHS))
         self._thumbnail: Grid | None = None
         self._steps: tuple[_Step, ...] = ()
 
@@ -137,7 +140,7 @@ class PictureMarker:
         import cv2
 
         small = cv2.resize(planes.y, self._grid, interpolation=cv2.INTER_AREA).astype(np.float32)
-        amplitudes = _amplitudes(small, self._face)
+        amplitudes = _amplitudes(small, self._face, self._strength)
         error = sum(
             cost * float(np.mean(np.square(amplitude))) for cost, amplitude in zip(_RGB_COST, amplitudes, strict=True)
         )
@@ -172,7 +175,7 @@ def _face_factor(grid: tuple[int, int], box: tuple[float, float, float, float] |
     return (1 - (1 - _FACE_LUMA) * inside).astype(np.float32)
 
 
-def _amplitudes(luma: Grid, face: Grid) -> tuple[Grid, Grid, Grid]:
+def _amplitudes(luma: Grid, face: Grid, strength: float) -> tuple[Grid, Grid, Grid]:
     """Rms of the mark in Y, U and V per cell, in code values, before the limit on the whole frame."""
     import cv2
 
@@ -184,6 +187,7 @@ def _amplitudes(luma: Grid, face: Grid) -> tuple[Grid, Grid, Grid]:
     # The eye sees less of a given step in bright parts; in dark parts displays lift the noise (Watson 1993, eq. 4-6).
     brightness = cv2.GaussianBlur(luma, (0, 0), 3.0)
     light = np.interp(brightness, (16, 40, 80, 235), (0.7, 0.8, 1.0, 1.1)).astype(np.float32)
+    light *= np.float32(strength)
     amplitudes = []
     for plain, gain, most in zip(_PLAIN_RMS, _TEXTURE_GAIN, _MOST_GAIN, strict=True):
         amplitudes.append((plain * np.minimum(1 + gain * bent, most)).astype(np.float32))

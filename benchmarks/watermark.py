@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -287,6 +288,7 @@ def bench(name: str, frames: Frames, methods: list[Ours | Peer]) -> Iterator[dic
 
 def main() -> None:
     """Run, print a table, write JSON."""
+    os.environ.setdefault("SVT_LOG", "0")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, nargs="*", default=[])
     parser.add_argument("--size", default="512x512")

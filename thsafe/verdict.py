@@ -28,11 +28,8 @@ def conclude(evidence: Sequence[Evidence]) -> tuple[Verdict, str]:
     if credentials and credentials.code.startswith("INTACT"):
         if credentials.detail.get("history_broken"):
             return Verdict.TAMPERED, "The last signature holds, but an earlier step in this file's history is broken."
-        if _marks_disagree(credentials, watermark):
-            return (
-                Verdict.TAMPERED,
-                "The credentials are intact, but the watermark in the picture belongs to another output.",
-            )
+        if recovery and recovery.code == "MARK-CLASH":
+            return Verdict.TAMPERED, f"The credentials are intact, but the content contradicts them. {recovery.summary}"
         return Verdict.DISCLOSED, _disclosed(credentials)
     if recovery and recovery.code == "RECOVERED-CONFLICT":
         return (
@@ -72,11 +69,3 @@ def _tampered(recovery: Evidence | None) -> str:
     if recovery and recovery.code == "RECOVERED-SIMILAR":
         return sentence + " The watermark still leads back to the original."
     return sentence
-
-
-def _marks_disagree(credentials: Evidence, watermark: Evidence | None) -> bool:
-    if watermark is None or watermark.status is not Status.FOUND:
-        return False
-    claimed = credentials.detail.get("watermark_id")
-    found = watermark.detail.get("mark_id")
-    return bool(claimed and found and claimed != found)

@@ -17,12 +17,14 @@ from thsafe.core.errors import ThsafeError
 from thsafe.core.types import Evidence, MediaKind, Progress, Report, Silent, Status
 from thsafe.home import Home
 from thsafe.installation import Installation
+from thsafe.recovery import check_recovery
 from thsafe.verdict import conclude
 
 if TYPE_CHECKING:
     from thsafe.core.types import Frame
     from thsafe.media.probe import MediaInfo
     from thsafe.provenance.read import Credentials
+    from thsafe.provenance.recover import Recovery
     from thsafe.store.outputs import OutputRecord
     from thsafe.watermark.reading import MarkReading
 
@@ -41,8 +43,12 @@ class Examination:
     reading: MarkReading | None = None
     record: OutputRecord | None = None
     recovered: Credentials | None = None
-    """The stored credentials that a watermark led to."""
+    """The stored credentials that a mark led to."""
+    recovery: Recovery | None = None
+    """What those are worth for this file."""
     frames: list[tuple[float, Frame]] = field(default_factory=list)
+    measured: dict[str, str] = field(default_factory=dict)
+    """Digests that several checks ask for, taken once."""
 
     def sampled(self) -> list[tuple[float, Frame]]:
         """Evenly spaced frames as (seconds, BGR), decoded once for all checks."""
@@ -56,6 +62,16 @@ class Examination:
                 with VideoReader(self.path) as reader:
                     self.frames = reader.sample_bgr(_SAMPLED_FRAMES)
         return self.frames
+
+    def essence(self) -> str | None:
+        """The digest of the encoded packets; None for a still picture, which has none."""
+        from thsafe.provenance.essence import essence_of
+
+        if self.info.kind is MediaKind.IMAGE:
+            return None
+        if "essence" not in self.measured:
+            self.measured["essence"] = essence_of(self.path).digest
+        return self.measured["essence"]
 
 
 Check = Callable[[Examination], Evidence]
@@ -194,51 +210,6 @@ def _check_watermark(examination: Examination) -> Evidence:
     return watermark_evidence(examination.reading)
 
 
-def _check_recovery(examination: Examination) -> Evidence:
-    """Credentials that were stripped, found again through the watermark and held against the picture."""
-    if examination.installation is None:
-        return not_evaluated("recovery", "No manifest store on this machine to look in.")
-    if examination.credentials is not None and examination.credentials.state.intact:
-        return not_evaluated("recovery", "Not needed: the file carries its own credentials.", code="NOT-NEEDED")
-    reading = examination.reading
-    if reading is None or reading.mark_id is None:
-        return Evidence(check="recovery", status=Status.ABSENT, summary="No watermark leads to a stored manifest.")
-    record = examination.installation.ledger.outputs.by_watermark(reading.mark_id)
-    if record is None:
-        return Evidence(
-            check="recovery",
-            status=Status.ABSENT,
-            summary=f"The watermark {reading.mark_id} is ours, but no manifest is stored under it here.",
-            code="UNKNOWN-ID",
-        )
-    examination.record = record
-    return _recover(examination, record, examination.installation)
-
-
-def _recover(examination: Examination, record: OutputRecord, installation: Installation) -> Evidence:
-    """Hold the stored manifest against the file in hand."""
-    from thsafe.findings import recovery_evidence
-    from thsafe.provenance.essence import essence_of
-    from thsafe.provenance.fingerprint import fingerprint
-    from thsafe.provenance.read import read_credentials
-    from thsafe.provenance.recover import Bindings, judge_recovery
-
-    reading = examination.reading
-    stored = Bindings(essence=record.essence_hash, fingerprint=record.fingerprint, watermark_id=record.watermark_id)
-    suspect = Bindings(
-        essence=None if examination.info.kind is MediaKind.IMAGE else essence_of(examination.path).digest,
-        fingerprint=fingerprint(examination.sampled()) if examination.sampled() else None,
-        watermark_id=reading.mark_id if reading else None,
-    )
-    examination.recovered = read_credentials(
-        examination.path,
-        trust=installation.trust(),
-        manifest_bytes=record.manifest,
-        media_type=examination.info.media_type,
-    )
-    return recovery_evidence(judge_recovery(stored, suspect, examination.recovered), record, examination.recovered)
-
-
 def _check_container(examination: Examination) -> Evidence:
     """What the container itself says: context without a score."""
     info = examination.info
@@ -258,7 +229,7 @@ _CHECKS: dict[str, Check] = {
     "log": _check_log,
     "credentials": _check_credentials,
     "watermark": _check_watermark,
-    "recovery": _check_recovery,
+    "recovery": check_recovery,
     "container": _check_container,
 }
 

@@ -332,6 +332,11 @@ def soft_bindings_of(manifest: Json) -> dict[str, str]:
     return bindings
 
 
+def source_types_of(manifest: Json) -> tuple[str, ...]:
+    """The last words of the digital source types that one manifest's actions name."""
+    return tuple(action.digital_source_type.rpartition("/")[2] for action in _actions(manifest))
+
+
 class _Tree:
     """Ingredients below a manifest, bounded: a crafted store may point in circles."""
 

@@ -9,9 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from thsafe.core.types import Json
 from thsafe.provenance.fingerprint import Match, distance
 from thsafe.provenance.ladder import Ladder, is_change, is_hard_binding_mismatch
-from thsafe.provenance.read import Credentials, soft_bindings_of
+from thsafe.provenance.read import Credentials, soft_bindings_of, source_types_of
+
+_SYNTHETIC = frozenset(
+    {
+        "trainedAlgorithmicMedia",
+        "compositeWithTrainedAlgorithmicMedia",
+        "compositeSynthetic",
+        "algorithmicMedia",
+        "digitalCreation",
+    }
+)
+"""IPTC digital source types of content that no camera or microphone took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +103,36 @@ def names_watermark(credentials: Credentials, watermark_id: str) -> bool:
     """
     manifests = credentials.raw.get("manifests") or {}
     return any(watermark_id in soft_bindings_of(manifest).values() for manifest in manifests.values())
+
+
+def named_algorithms(credentials: Credentials) -> frozenset[str]:
+    """The soft-binding algorithms that any manifest in the file's store names."""
+    manifests = credentials.raw.get("manifests") or {}
+    return frozenset(name for manifest in manifests.values() for name in soft_bindings_of(manifest))
+
+
+def tells_of_synthesis(credentials: Credentials, watermark_id: str) -> bool:
+    """Whether a manifest that names the watermark also says that the content was generated or drawn by software."""
+    manifests = credentials.raw.get("manifests") or {}
+    naming = (item for item in manifests.values() if watermark_id in soft_bindings_of(item).values())
+    return any(_SYNTHETIC.intersection(source_types_of(manifest)) for manifest in naming)
+
+
+def carries_claim(credentials: Credentials, stored: Credentials) -> bool:
+    """Whether the file's store holds, as its own or as an ancestor's, the claim of the stored active manifest.
+
+    A label can be copied into another manifest; a claim names the hash of every assertion, so an equal claim says the
+    same, whoever signed it.
+    """
+    wanted = _claim(stored, stored.active_label)
+    return wanted is not None and _claim(credentials, stored.active_label) == wanted
+
+
+def _claim(credentials: Credentials, label: str | None) -> Json:
+    for manifest in credentials.crjson.get("manifests") or []:
+        if label is not None and manifest.get("label") == label:
+            return manifest.get("claim.v2") or manifest.get("claim")
+    return None
 
 
 def _signed_fingerprint(credentials: Credentials) -> str | None:

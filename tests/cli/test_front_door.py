@@ -117,3 +117,13 @@ def test_no_option_or_variable_switches_a_mark_off() -> None:
     assert len(names) > 40
     guilty = [name for name in names if any(word in forbidden for word in re.split(r"[-_]", name.lstrip("-")))]
     assert guilty == []
+
+
+def test_a_provenance_only_verify_imports_no_torch(home, tmp_path) -> None:
+    import cv2
+    import numpy as np
+
+    picture = tmp_path / "plain.png"
+    cv2.imwrite(str(picture), np.full((64, 64, 3), 90, np.uint8))
+    for command in ("verify", "inspect"):
+        assert _imported_by(command, str(picture)) & {"torch", "mediapipe", "timm", "librosa"} == set()

@@ -8,7 +8,7 @@ so no file exists that the log does not know.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,17 +17,19 @@ from typing import TYPE_CHECKING
 from thsafe.core.clock import system_clock, to_text
 from thsafe.core.errors import MarkError
 from thsafe.core.ids import new_manifest_label, new_watermark_id
-from thsafe.core.types import Draft, Label, Output, Progress, Request
+from thsafe.core.types import Draft, Label, Obligations, Output, Progress, Request
 
 if TYPE_CHECKING:
     from thsafe.core.types import Frame, SoundBlock
     from thsafe.destination import Destination
     from thsafe.gate import Permit
     from thsafe.installation import Installation
+    from thsafe.media.decode import VideoReader
     from thsafe.provenance.manifest import ManifestFacts
-    from thsafe.provenance.sign import Signed
 
 _READ_BACK_FRAMES = 32
+_READ_BACK_SHORT = 8
+"""Frames looked at for a label that shows for some seconds only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class Marks:
     manifest_id: str
     watermark_id: str
     labels: tuple[Label, ...]
+    metadata: Mapping[str, str]
+    """Named values for the container, as they are written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,20 +68,29 @@ def publish(
     """
     from thsafe.gate import verify_inputs
     from thsafe.media.digest import hash_file
+    from thsafe.provenance.attribution import ingredients_of
     from thsafe.provenance.essence import essence_of
+    from thsafe.provenance.sign import sign
     from thsafe.store.outputs import OutputRecord
 
     permit.check(request)
-    obligations = permit.obligations
-    marks = Marks(manifest_id=new_manifest_label(), watermark_id=new_watermark_id(), labels=obligations.labels)
+    marks = choose_marks(permit.obligations, installation)
     ledger = installation.ledger
     destination.clear_interrupted(lambda job: _log_interrupted(installation, job))
     with destination.workshop(request.job_id) as workshop:
         encoded_file, signed_file = workshop / "encoded.mp4", workshop / "signed.mp4"
-        encoded = _encode(draft, marks, permit, encoded_file, installation=installation, progress=progress)
+        encoded = _encode(draft, marks, encoded_file, installation=installation, progress=progress)
         progress.start("signing", None)
         facts = _manifest_facts(draft, request, permit, marks, encoded, installation=installation)
-        signed = _sign(encoded_file, signed_file, facts, request, encoded, installation=installation)
+        signed = sign(
+            encoded_file,
+            signed_file,
+            facts=facts,
+            ingredients=ingredients_of(request, draft.facts),
+            thumbnail_jpeg=encoded.thumbnail,
+            ring=installation.ring,
+            timestamp="required",
+        )
         progress.start("reading back", None)
         found = _read_back(signed_file, marks, installation=installation)
         verify_inputs(request)
@@ -125,15 +138,25 @@ def publish(
     )
 
 
-def _encode(
-    draft: Draft, marks: Marks, permit: Permit, target: Path, *, installation: Installation, progress: Progress
-) -> _Encoded:
-    """The loop over frames; nothing is held but the frame in hand."""
+def choose_marks(obligations: Obligations, installation: Installation) -> Marks:
+    """Manifest label and watermark id, chosen together so that each can name the other, and what policy asks for."""
     from policies.obligations import metadata_texts
+
+    manifest_id = new_manifest_label()
+    return Marks(
+        manifest_id=manifest_id,
+        watermark_id=new_watermark_id(),
+        labels=obligations.labels,
+        metadata=metadata_texts(obligations.metadata, provider=installation.ring.gate_did, output=manifest_id),
+    )
+
+
+def _encode(draft: Draft, marks: Marks, target: Path, *, installation: Installation, progress: Progress) -> _Encoded:
+    """The loop over frames; nothing is held but the frame in hand."""
     from thsafe.label import LabelStamp
     from thsafe.media.encode import Mp4Writer
-    from thsafe.media.image import encode_jpeg
     from thsafe.media.planes import bgr_from_i420, i420_from_bgr, split_planes
+    from thsafe.provenance.attribution import thumbnail_jpeg
     from thsafe.watermark.picture import PictureMarker
 
     key = next(iter(installation.watermark_keys().values()))
@@ -150,9 +173,7 @@ def _encode(
         fps=draft.fps,
         sample_rate=draft.sample_rate if draft.sound is not None else 0,
         channels=draft.channels,
-        metadata=metadata_texts(
-            permit.obligations.metadata, provider=installation.ring.gate_did, output=marks.manifest_id
-        ),
+        metadata=marks.metadata,
     ) as writer:
         for frame in draft.frames:
             picture = i420_from_bgr(frame)
@@ -161,7 +182,7 @@ def _encode(
             marker.apply(planes)
             writer.write_picture(picture)
             if not thumbnail:
-                thumbnail = encode_jpeg(_thumbnail(bgr_from_i420(picture)), 80)
+                thumbnail = thumbnail_jpeg(bgr_from_i420(picture))
             count += 1
             for block in sound.until(count / draft.fps):
                 writer.write_sound(block)
@@ -221,19 +242,11 @@ class _Interleaver:
             yield tail
 
 
-def _thumbnail(frame: Frame) -> Frame:
-    import cv2
-
-    height, width = frame.shape[:2]
-    scale = 256 / max(height, width)
-    small: Frame = cv2.resize(frame, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
-    return small
-
-
 def _manifest_facts(
     draft: Draft, request: Request, permit: Permit, marks: Marks, encoded: _Encoded, *, installation: Installation
 ) -> ManifestFacts:
     from thsafe import __version__
+    from thsafe.provenance.attribution import source_type_of
     from thsafe.provenance.fingerprint import ALGORITHM as FINGERPRINT_ALGORITHM
     from thsafe.provenance.manifest import ManifestFacts
     from thsafe.watermark import ALGORITHM as WATERMARK_ALGORITHM
@@ -245,7 +258,7 @@ def _manifest_facts(
         title="Disclosed talking head",
         task=request.task,
         media_type="video/mp4",
-        digital_source_type=draft.facts["digital_source_type"],
+        digital_source_type=source_type_of(request, draft.facts),
         software_agent={"name": str(agent["name"]), "version": str(agent.get("version", __version__))},
         watermark_id=marks.watermark_id,
         watermark_alg=WATERMARK_ALGORITHM,
@@ -256,27 +269,11 @@ def _manifest_facts(
         consent_digests=tuple(item["digest"] for item in intent.event["consents"]),
         policy_digest=permit.decision.policy_digest,
         label_texts=tuple(label.text for label in marks.labels),
-    )
-
-
-def _sign(
-    source: Path, target: Path, facts: ManifestFacts, request: Request, encoded: _Encoded, *, installation: Installation
-) -> Signed:
-    from thsafe.provenance.manifest import Ingredient
-    from thsafe.provenance.sign import sign
-
-    ingredients = tuple(
-        Ingredient(path=ref.path, relationship="inputTo", title=ref.role, media_type=ref.media_type)
-        for ref in request.inputs
-    )
-    return sign(
-        source,
-        target,
-        facts=facts,
-        ingredients=ingredients,
-        thumbnail_jpeg=encoded.thumbnail,
-        ring=installation.ring,
-        timestamp="required",
+        model_name=str(draft.facts.get("model_name", "")),
+        model_identifier=str(draft.facts.get("model_identifier", "")),
+        human_oversight=str(draft.facts.get("human_oversight", "prompt_guided")),
+        source_language=draft.facts.get("source_language"),
+        target_language=None if request.language == "und" else request.language,
     )
 
 
@@ -284,6 +281,7 @@ def _read_back(path: Path, marks: Marks, *, installation: Installation) -> dict[
     """Find every mark again in the finished file, as a stranger's verifier would; raises MarkError otherwise."""
     from thsafe.label import measure_label
     from thsafe.media.decode import VideoReader
+    from thsafe.media.tags import read_tags
     from thsafe.provenance.read import read_credentials
     from thsafe.watermark.reader import read_pictures
 
@@ -292,17 +290,31 @@ def _read_back(path: Path, marks: Marks, *, installation: Installation) -> dict[
         raise _lost("manifest", f"{credentials.state}: {', '.join(credentials.reasons) or 'another manifest'}")
     with VideoReader(path) as reader:
         frames = reader.sample_bgr(_READ_BACK_FRAMES)
+        duration = reader.info.duration or 0.0
+        timed = [frames if label.seconds is None else _within(reader, label, duration) for label in marks.labels]
     reading = read_pictures((frame for _, frame in frames), installation.watermark_keys(), search=False)
     if reading.mark_id != marks.watermark_id:
         raise _lost("watermark", f"{reading.state}, confidence {reading.confidence:.1f}; {reading.reason}")
     found = {"manifest": str(credentials.state), "watermark": f"{reading.confidence:.1f}"}
-    for number, label in enumerate(marks.labels):
+    for number, (label, seen) in enumerate(zip(marks.labels, timed, strict=True)):
         size = (frames[0][1].shape[1], frames[0][1].shape[0])
-        measure = measure_label(frames, label, size)
+        measure = measure_label(seen, label, size)
         if not measure.present:
             raise _lost(f'label "{label.text}"', f"correlation {measure.correlation:.2f}")
         found[f"label.{number}"] = f"{label.text} at {measure.text_height_share:.3f}"
+    tags = read_tags(path)
+    for name, text in marks.metadata.items():
+        if tags.get(name) != text:
+            raise _lost(f'metadata "{name}"', tags.get(name, "nothing"))
+        found[f"metadata.{name}"] = "as written"
     return found
+
+
+def _within(reader: VideoReader, label: Label, duration: float) -> list[tuple[float, Frame]]:
+    """Frames from the time of a label that is not there all along: two seconds of a long film may miss every sample."""
+    seconds = min(label.start + (label.seconds or 0.0), duration) - label.start
+    steps = range(_READ_BACK_SHORT)
+    return reader.frames_at(label.start + (step + 0.5) * seconds / _READ_BACK_SHORT for step in steps)
 
 
 def _lost(what: str, found: str) -> MarkError:

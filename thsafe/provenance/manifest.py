@@ -36,6 +36,10 @@ SOURCE_TYPES: Mapping[str, str] = {
     )
 }
 """IPTC digital source types by their short names: the SDK accepts any word, so this is the check."""
+_MODEL_MADE = frozenset(
+    SOURCE_TYPES[name]
+    for name in ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic")
+)
 _OVERSIGHT = ("fully_autonomous", "prompt_guided", "human_validated")
 _RELATIONSHIPS = ("parentOf", "componentOf", "inputTo")
 _LABEL = re.compile(r"urn:c2pa:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -65,6 +69,8 @@ class Ingredient:
     digital_source_type: str | None = None
     """For unsigned inputs; left out where the input has credentials of its own (C2PA 2.4 §18.16.12.3)."""
     media_type: str = "application/octet-stream"
+    thumbnail_jpeg: bytes | None = None
+    """A small picture of it, for people who look into the history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +181,14 @@ def ingredient_definition(number: int, ingredient: Ingredient, *, has_credential
     }
     if ingredient.digital_source_type is not None and not has_credentials:
         definition["digital_source_type"] = source_type(ingredient.digital_source_type)
+    if ingredient.thumbnail_jpeg is not None:
+        definition["thumbnail"] = {"format": "image/jpeg", "identifier": thumbnail_name(number)}
     return definition
+
+
+def thumbnail_name(number: int) -> str:
+    """The resource that holds the thumbnail of ingredient ``number``."""
+    return f"{ingredient_label(number)}.jpg"
 
 
 def ingredient_label(number: int) -> str:
@@ -243,8 +256,8 @@ def _actions(facts: ManifestFacts, ingredients: Sequence[Ingredient]) -> dict[st
 
 
 def _ai_disclosure(facts: ManifestFacts) -> dict[str, Json] | None:
-    # C2PA 2.4 §18.28: for content of AI models; a drawing by rule is none.
-    if source_type(facts.digital_source_type) == SOURCE_TYPES["digitalCreation"]:
+    # C2PA 2.4 §18.28: for content of AI models; a drawing by rule or a recording is none.
+    if source_type(facts.digital_source_type) not in _MODEL_MADE:
         return None
     disclosure: dict[str, Json] = {
         "modelType": facts.model_type,

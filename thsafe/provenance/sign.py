@@ -32,6 +32,7 @@ from thsafe.provenance.manifest import (
     build_manifest,
     ingredient_definition,
     refuse_personal,
+    thumbnail_name,
 )
 from thsafe.provenance.timestamp import LoopbackAuthority
 
@@ -217,6 +218,8 @@ def _add_ingredient(builder: c2pa.Builder, number: int, item: Ingredient) -> Non
         return
     signed = has_credentials(item.path, item.media_type)
     definition = ingredient_definition(number, item, has_credentials=signed)
+    if item.thumbnail_jpeg is not None:
+        builder.add_resource(thumbnail_name(number), io.BytesIO(item.thumbnail_jpeg))
     with item.path.open("rb") as stream:
         builder.add_ingredient(json.dumps(definition), item.media_type, stream)
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
@@ -22,35 +19,33 @@ from policies.engine import (
     ask_cedar,
     decide,
 )
+from policies.logged import to_log
 from thsafe.consent.collectors import trusted_collectors
-from thsafe.consent.files import sha256_of
 from thsafe.consent.find import Candidate, named, nearby
 from thsafe.consent.grant import GateKeys
 from thsafe.consent.match import FaceMatcher, MediaMatch, match_media
 from thsafe.consent.present import present
 from thsafe.consent.record import ConsentRecord
 from thsafe.consent.refusal import Finding, name_of, refusal
-from thsafe.consent.revoke import marked_bits, withdraw, withdrawn
+from thsafe.consent.revoke import accept, marked_bits, withdraw, withdrawn
 from thsafe.consent.store import ConsentStore
 from thsafe.consent.verify import consent_facts
 from thsafe.core.clock import Clock, system_clock, to_text
-from thsafe.core.errors import ConsentRefused, PolicyRefused
-from thsafe.core.types import Decision, Json, MediaKind, MediaRef, Obligations, Request, Task
+from thsafe.core.errors import ConsentRefused
+from thsafe.core.types import Decision, Json, MediaKind, MediaRef, Request, Task
 from thsafe.home import Home
+from thsafe.permit import PERMIT_TERM, Permit, intact, make_permit, verify_inputs
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-PERMIT_TERM: Final = timedelta(hours=12)
-"""A render that takes longer asks again: consent may have been withdrawn meanwhile."""
+__all__ = ["PERMIT_TERM", "Gate", "LedgerPort", "LogEntry", "Permit", "verify_inputs"]
 
 _SKEW: Final = timedelta(seconds=2)
 """The tolerance that the log itself allows between clocks."""
 
 _DRIVEN: Final = frozenset({Task.DRIVE, Task.ANIMATE, Task.PUPPET})
 """Tasks in which the input ``driver`` lends movement and is not seen."""
-
-_SECRET: Final = secrets.token_bytes(32)
 
 
 class LogEntry(Protocol):
@@ -76,78 +71,6 @@ class LedgerPort(Protocol):
 
     def last_time(self) -> datetime | None:
         """The time of the newest entry."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Permit:
-    """Leave to generate one job, made by the gate alone and void for any other."""
-
-    request_digest: str
-    decision: Decision
-    obligations: Obligations
-    consent_digests: tuple[str, ...]
-    """Of the consents that cover the job: what the manifest may say about them."""
-    ledger_index: int
-    """Where the log holds the decision (event ``intent``)."""
-    expires: datetime
-    seal: str
-    """HMAC over all the above under a key that lives and dies with this process."""
-
-    def __post_init__(self) -> None:
-        if not hmac.compare_digest(self.seal, _seal(self)):
-            raise TypeError("a Permit is made by Gate.ask alone")
-
-    def __init_subclass__(cls, **_: object) -> None:
-        raise TypeError("a Permit cannot be extended")
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a Permit cannot be copied or stored; ask the gate again")
-
-    def check(self, request: Request, *, now: datetime | None = None) -> None:
-        """Make sure that the permit is for this very request and still valid.
-
-        Raises:
-            PolicyRefused: ``permit.forged``, ``permit.other-job`` or ``permit.expired``.
-        """
-        try:
-            genuine = type(self) is Permit and hmac.compare_digest(self.seal, _seal(self))
-        except (AttributeError, TypeError):
-            genuine = False
-        if not genuine:
-            raise _void("permit.forged", "The permit was not made by the gate.", "its seal does not hold")
-        if self.request_digest != request.digest():
-            raise _void("permit.other-job", "The permit is for another job.", f"permit for {self.request_digest[:16]}…")
-        if (now or system_clock()) >= self.expires:
-            raise _void("permit.expired", "The permit has expired.", f"at {to_text(self.expires)}")
-
-    def verify_inputs(self, request: Request) -> None:
-        """``check`` and hash every input again, before the output is put in place.
-
-        Raises:
-            PolicyRefused: as ``check``, or ``media.job-digest`` naming the file that changed.
-            InputError: a file is gone.
-        """
-        self.check(request)
-        verify_inputs(request)
-
-
-def verify_inputs(request: Request) -> None:
-    """Hash every input again: what is about to be published was made from what was approved.
-
-    Raises:
-        PolicyRefused: ``media.job-digest`` naming the file that changed.
-        InputError: a file is gone.
-    """
-    changed = [name_of(ref) for ref in request.inputs if not _intact(ref)]
-    if changed:
-        raise PolicyRefused(
-            "An input changed after the gate approved it.",
-            code="media.job-digest",
-            found=", ".join(changed),
-            rule="policies/20-use.cedar @id media.job-digest",
-            next_step="start the job again; do not change inputs while it runs",
-            log="nothing was written",
-        )
 
 
 class Gate:
@@ -249,11 +172,11 @@ class Gate:
             at=to_text(now),
         )
         digests = tuple(item["digest"] for item in event["consents"])
-        return _permit(digest, decision, digests, entry.index, now + PERMIT_TERM)
+        return make_permit(digest, decision, digests, entry.index, now + PERMIT_TERM)
 
     def withdraw(
         self, record: ConsentRecord, key: Ed25519PrivateKey, *, purpose: str = "revocation", lift: bool = False
-    ) -> LogEntry:
+    ) -> dict[str, Json]:
         """Revoke or suspend a consent, or lift a suspension, in effect from the next question on.
 
         Args:
@@ -262,13 +185,31 @@ class Gate:
             purpose: ``revocation`` or ``suspension``.
             lift: end a suspension.
 
+        Returns:
+            The signed statement, for a collector elsewhere.
+
         Raises:
             ConsentRefused: ``consent.not-yours`` or ``consent.final``.
         """
         statement = withdraw(self._store, record, key, now=self._clock(), purpose=purpose, lift=lift)
-        entry = self._log_withdrawal(record, statement["purpose"], lift=lift)
+        self._log_withdrawal(record, purpose, lift=lift)
         self._renew_statuses(self._clock())
-        return entry
+        return statement
+
+    def accept_withdrawal(self, record: ConsentRecord, statement: Mapping[str, Json]) -> None:
+        """The same, by a statement that was signed elsewhere.
+
+        Raises:
+            InputError: ``consent.malformed``.
+            ConsentRefused: ``consent.not-yours`` or ``consent.older``.
+        """
+        accept(self._store, record, statement)
+        self._log_withdrawal(record, statement["purpose"], lift=statement["lift"])
+        self._renew_statuses(self._clock())
+
+    def renew_statuses(self) -> None:
+        """Sign this installation's own status lists anew where needed, as every question does."""
+        self._renew_statuses(self._clock())
 
     def _log_withdrawal(self, record: ConsentRecord, purpose: str, *, lift: bool) -> LogEntry:
         final = {_revoked(record): None} if purpose == "revocation" else None
@@ -298,7 +239,7 @@ class Gate:
             channel=request.channel,
             now=now,
             last_logged=datetime.fromtimestamp(0, UTC) if last is None else last - _SKEW,
-            media_intact=all(_intact(ref) for ref in request.inputs),
+            media_intact=all(intact(ref) for ref in request.inputs),
             named_model=_names_a_person(request),
             screened_out=self._screen(request) if self._screen is not None else frozenset(),
             declared=Declaration.from_params(request.params),
@@ -368,7 +309,7 @@ class Gate:
             "task": str(request.task),
             "engine": request.engine,
             "purpose": request.purpose[:40],
-            "territories": [code[:10] for code in request.territories[:64]],
+            "territories": [code[:10] for code in request.territories[:400]],
             "inputs": [ref.facts() for ref in request.inputs],
             "requester": request.requester,
             "declared": {
@@ -390,6 +331,7 @@ class Gate:
                 for finding in findings
                 if finding.candidate is not None
             ],
+            "facts": to_log(facts),
             "rules": list(answer.rule_ids),
             "policy": self._bundle.digest,
         }
@@ -419,51 +361,9 @@ class Gate:
         raise refusal(reasons, findings, log=f"event {entry.index}; nothing was written")
 
 
-def _permit(digest: str, decision: Decision, consents: tuple[str, ...], index: int, expires: datetime) -> Permit:
-    obligations = decision.obligations
-    if obligations is None:
-        raise TypeError("an allowed decision carries its obligations")
-    return Permit(
-        request_digest=digest,
-        decision=decision,
-        obligations=obligations,
-        consent_digests=consents,
-        ledger_index=index,
-        expires=expires,
-        seal=_tag(digest, decision, obligations, consents, index, expires),
-    )
-
-
-def _seal(permit: Permit) -> str:
-    return _tag(
-        permit.request_digest,
-        permit.decision,
-        permit.obligations,
-        permit.consent_digests,
-        permit.ledger_index,
-        permit.expires,
-    )
-
-
-def _tag(*parts: object) -> str:
-    # repr of frozen dataclasses of plain values is complete and unambiguous, and never leaves this process.
-    return hmac.new(_SECRET, repr(parts).encode(), hashlib.sha256).hexdigest()
-
-
 def _revoked(record: ConsentRecord) -> str:
     """The name under which the log counts revocations of a record."""
     return f"revoked:{record.id}"
-
-
-def _void(code: str, message: str, found: str) -> PolicyRefused:
-    return PolicyRefused(
-        message,
-        code=code,
-        found=found,
-        rule="a permit is made by the gate, for one job, for 12 hours",
-        next_step="ask the gate again",
-        log="nothing was written",
-    )
 
 
 def _shows_somebody(ref: MediaRef, task: Task) -> bool:
@@ -476,16 +376,3 @@ def _shows_somebody(ref: MediaRef, task: Task) -> bool:
 def _names_a_person(request: Request) -> bool:
     """Whether a parameter picks a model made of one named person: the deep swappers, named ``author/person``."""
     return any("deep_swapper" in name for name in request.params)
-
-
-def _intact(ref: MediaRef) -> bool:
-    """Whether the bytes are those described.
-
-    An input without file carries its words, or is a portrait that is drawn anew from the parameters behind its digest:
-    then nothing lies about that could be exchanged, and ``synthetic_proof`` tells whether the digest is of such a one.
-    """
-    if ref.path is not None:
-        return hmac.compare_digest(sha256_of(ref.path), ref.sha256)
-    if ref.text is None:
-        return ref.performer == "synthetic"
-    return hmac.compare_digest(hashlib.sha256(ref.text.encode()).hexdigest(), ref.sha256)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from policies.engine import Depiction, PolicyBundle, PolicyFacts, decide
+from policies.logged import to_log
 from thsafe.audit.model import LabelSeen, Measurement, Standing
 from thsafe.core.errors import InputError
 from thsafe.home import Home
@@ -15,6 +17,8 @@ from thsafe.ledger.log import Ledger
 from thsafe.store.outputs import OutputRecord
 
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+BUNDLE = PolicyBundle.load()
 
 
 class House:
@@ -41,14 +45,34 @@ class House:
             "engine": "portrait",
             "purpose": "demonstration",
             "territories": [],
+            "requester": "did:key:z6Mk",
             "inputs": [{"role": "portrait", "sha256": "aa" * 32, "kind": "image", "performer": "synthetic"}],
-            "declared": {"sexual": False, "fraud": False, "election": False, "explicit": True},
+            "declared": {"sexual": False, "fraud": False, "election": False, "celebrity": False, "explicit": True},
             "screened": False,
             "consents": [],
-            "duties": ["HOUSE-LABEL"],
-            "policy": "cd" * 32,
         }
-        return self.ledger.append({**event, **changes})
+        event |= changes
+        return self.ledger.append({**self.decision(event), **event})
+
+    def decision(self, event) -> dict[str, object]:
+        """What the gate would log beside: the facts, and what the policies make of them."""
+        facts = PolicyFacts(
+            task=event["task"],
+            requester=event["requester"],
+            job=event["request"],
+            purpose=event["purpose"],
+            territories=tuple(event["territories"]),
+            now=self.now,
+            media_intact=True,
+            depictions=(Depiction(media="ada", performer="synthetic", synthetic_proof=True),),
+        )
+        answer = decide(BUNDLE, facts)
+        return {
+            "facts": to_log(facts),
+            "rules": list(answer.rule_ids),
+            "duties": list(answer.obligations.rule_ids),
+            "policy": BUNDLE.digest,
+        }
 
     def publish(self, name: str, *, intent: bool = True, thumbnail: bytes | None = None, **changes) -> OutputRecord:
         job = f"job-{name}"

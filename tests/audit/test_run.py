@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 import pytest
 from sqlalchemy import update
 
+from policies.engine import PolicyBundle
 from thsafe.audit.export import as_csv, as_json_lines, write_csv, write_json_lines
 from thsafe.audit.html import COLUMNS, headline, render_html, write_html
 from thsafe.audit.model import FileState, Measurement, Standing, Verdict
@@ -22,6 +23,7 @@ from thsafe.ledger.witness import read_checkpoints, witness
 from thsafe.store import schema
 from thsafe.store.engine import writing
 
+BUNDLE = PolicyBundle.load()
 PNG = b"\x89PNG\r\n\x1a\n"
 PERSON = [{"role": "portrait", "sha256": "bb" * 32, "kind": "image", "performer": "person"}]
 CONSENT = [{"id": "urn:uuid:1", "digest": "ee" * 32, "input": "portrait", "match": "digest", "assurance": "collector"}]
@@ -64,7 +66,8 @@ def test_everything_in_order(house, tmp_path):
     assert output.proof.holds()
     assert report.exceptions == ()
     assert judgements(output)["HOUSE-MARKS"] is Verdict.PASS
-    assert report.policies == ("cd" * 32,)
+    assert report.policies == (BUNDLE.digest,)
+    assert report.decisions == {"same": 1}
     assert headline(report) == "No exceptions: 1 output, and the log verifies."
 
 
@@ -115,7 +118,7 @@ def test_jobs_that_came_to_nothing(house):
     house.ledger.append({"type": "failed", "job": "broken", "reason": "engine.crash"})
     house.ledger.append({"type": "refusal", "job": "x"})
     report = audit(house)
-    assert codes(report) == {"intent.open", "job.failed", "job.refused", "log.no-witness"}
+    assert codes(report) == {"intent.open", "job.failed", "job.refused", "log.no-witness", "decision.facts-missing"}
     (left,) = (item for item in report.exceptions if item.code == "intent.open")
     assert left.index == 0
 

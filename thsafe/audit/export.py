@@ -57,6 +57,7 @@ def as_json_lines(report: AuditReport) -> Iterator[str]:
             "rules": list(report.scope),
             "tool": report.tool,
             "policies": list(report.policies),
+            "decisions": dict(report.decisions),
             "log": {
                 "origin": report.log.origin,
                 "size": report.log.size,

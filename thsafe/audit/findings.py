@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from thsafe.audit.model import AuditedOutput, FileState, Finding, Judgement, StrayFile, Verdict
+from thsafe.audit.replay import Decisions, Replay
 from thsafe.ledger.check import LogReport
 
 _ORDER = {"high": 0, "medium": 1, "low": 2}
@@ -17,9 +18,10 @@ def findings_of(
     strays: Sequence[StrayFile],
     unreadable: Sequence[Path],
     failures: Mapping[str, int],
+    decisions: Decisions,
 ) -> tuple[Finding, ...]:
     """All exceptions, by gravity and then by place in the log."""
-    found = [*_of_log(log, failures), *_of_files(strays, unreadable)]
+    found = [*_of_log(log, failures), *_of_decisions(decisions), *_of_files(strays, unreadable)]
     for output in outputs:
         found += _of_output(output)
     return tuple(sorted(found, key=lambda item: (_ORDER[item.severity], item.index is None, item.index or 0)))
@@ -48,6 +50,28 @@ def _of_log(log: LogReport, failures: Mapping[str, int]) -> Iterator[Finding]:
         yield Finding(severity="low", code="job.failed", words=f"Generation failed {times}: {reason}.")
     if refused := log.counts.get("refusal", 0):
         yield Finding(severity="low", code="job.refused", words=f"The gate refused {refused} of the jobs it was asked.")
+
+
+def _of_decisions(decisions: Decisions) -> Iterator[Finding]:
+    for item in decisions.differences:
+        words = (
+            f"Asked again with the logged facts, the policies answer otherwise: logged {item.logged}; now {item.found}."
+        )
+        yield Finding(severity="high", code="decision.differs", words=words, index=item.index)
+    for digest, counts in decisions.elsewhere.items():
+        other = counts[Replay.OTHER_ANSWER]
+        words = (
+            f"{_times(counts.total(), 'decision')} rest on policies {digest[:16] or 'without a digest'}… that are not "
+            f"at hand; those at hand would answer {other or 'none'} of them otherwise."
+        )
+        yield Finding(severity="medium" if other else "low", code="decision.other-policy", words=words)
+    if silent := decisions.counts[Replay.NOT_LOGGED]:
+        words = f"{_times(silent, 'decision')} cannot be asked again: the log does not hold all their facts."
+        yield Finding(severity="low", code="decision.facts-missing", words=words)
+
+
+def _times(count: int, word: str) -> str:
+    return f"1 {word}" if count == 1 else f"{count} {word}s"
 
 
 def _of_files(strays: Iterable[StrayFile], unreadable: Iterable[Path]) -> Iterator[Finding]:

@@ -224,6 +224,8 @@ class AuditReport:
     tool: str
     policies: tuple[str, ...]
     """Digests of the policy bundles under which the outputs were permitted."""
+    decisions: Mapping[str, int]
+    """What asking the policies again with the logged facts came to: how many ``same``, ``differs``…"""
     log: LogReport
     checkpoint: Checkpoint | None
     """The newest one of the log."""

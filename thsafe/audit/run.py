@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time
 from hashlib import sha256
 from pathlib import Path
 
+from policies.bundle import PolicyBundle
 from policies.rules import Rule
 from thsafe.audit import law
 from thsafe.audit.answers import Facts
@@ -32,6 +33,7 @@ from thsafe.audit.model import (
     StrayFile,
     Verdict,
 )
+from thsafe.audit.replay import Decisions
 from thsafe.core.clock import Clock, from_text, system_clock, to_text
 from thsafe.core.errors import InputError, ThsafeError
 from thsafe.core.types import Json, Progress, Silent
@@ -59,6 +61,7 @@ def run_audit(
     consent: ConsentPort | None = None,
     witnessed: tuple[Checkpoint, ...] = (),
     ledger: Ledger | None = None,
+    policies: Sequence[PolicyBundle] = (),
     progress: Progress | None = None,
     clock: Clock = system_clock,
 ) -> AuditReport:
@@ -76,6 +79,7 @@ def run_audit(
         consent: tells how consents stand now; without it that is left open.
         witnessed: checkpoints kept outside.
         ledger: the log, if it is open already (with its key, own checkpoints are checked for their signature too).
+        policies: bundles of earlier times, to ask decisions again that were made under them; the present one is known.
         progress: told how far the work is.
         clock: what is "now".
 
@@ -100,6 +104,7 @@ def run_audit(
             since=f"{since:%Y-%m-%d}T00:00:00.000Z" if since is not None else None,
             as_of=datetime.combine(as_of, time(23, 59, 59), UTC) if as_of is not None else now,
             now=now,
+            bundles={bundle.digest: bundle for bundle in (PolicyBundle.load(), *policies)},
             progress=progress or Silent(),
         ).run(folders, sample, witnessed)
     finally:
@@ -107,7 +112,7 @@ def run_audit(
             opened.close()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _History:
     """One pass over the log: decisions by job, outputs by index, and what happened when."""
 
@@ -116,6 +121,7 @@ class _History:
     minutes: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     policies: set[str] = field(default_factory=set)
+    decisions: Decisions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +136,7 @@ class _Audit:
     since: str | None
     as_of: datetime
     now: datetime
+    bundles: Mapping[str, PolicyBundle]
     progress: Progress
 
     def run(self, folders: Sequence[Path], sample: int | None, witnessed: tuple[Checkpoint, ...]) -> AuditReport:
@@ -156,12 +163,15 @@ class _Audit:
             folders=tuple(folders),
             tool=_tool(),
             policies=tuple(sorted(history.policies)),
+            decisions={str(state): count for state, count in sorted(history.decisions.counts.items())},
             log=verified,
             checkpoint=checkpoints[-1] if checkpoints else None,
             sample=drawn,
             outputs=outputs,
             strays=strays,
-            exceptions=findings_of(verified, outputs, strays, population.unreadable, history.failures),
+            exceptions=findings_of(
+                verified, outputs, strays, population.unreadable, history.failures, history.decisions
+            ),
             rules=tuple(rule for rule in self.table if rule.checker),
             house_rules=tuple(rule for rule in self.table if not rule.checker),
             timeline=tuple((minute, kind, count) for (minute, kind), count in sorted(history.minutes.items())),
@@ -169,14 +179,17 @@ class _Audit:
         )
 
     def _read_history(self) -> _History:
-        history = _History()
+        history = _History(decisions=Decisions(bundles=self.bundles))
         for entry in self.ledger.entries():
             job = entry.event.get("job")
             if entry.type == "intent" and isinstance(job, str):
                 history.intents[job] = (entry.index, entry.event)
             elif entry.type == "output":
                 history.outputs[entry.index] = entry.event
-            if self.since is not None and entry.at < self.since:
+            early = self.since is not None and entry.at < self.since
+            if entry.type in {"intent", "refusal"}:
+                history.decisions.add(entry.index, entry.event, counted=not early)
+            if early:
                 continue
             history.minutes[entry.at[:16], entry.type] += 1
             if entry.type == "failed":

@@ -307,7 +307,26 @@ def _read_back(path: Path, marks: Marks, *, installation: Installation) -> dict[
         if tags.get(name) != text:
             raise _lost(f'metadata "{name}"', tags.get(name, "nothing"))
         found[f"metadata.{name}"] = "as written"
-    return found
+    return found | _sound_read_back(path, marks, installation=installation)
+
+
+def _sound_read_back(path: Path, marks: Marks, *, installation: Installation) -> dict[str, str]:
+    """What a stranger hears of the mark: sound may be too short or too quiet for one, but must not carry another's."""
+    from thsafe.media.probe import probe
+    from thsafe.watermark.cells import TILE_SECONDS
+    from thsafe.watermark.files import read_sound_track
+
+    info = probe(path)
+    if info.audio_codec is None:
+        return {}
+    if (info.duration or 0.0) < TILE_SECONDS:
+        return {"sound watermark": "too short for a sound mark"}
+    reading = read_sound_track(path, installation.watermark_keys(), search=False)
+    if reading.mark_id == marks.watermark_id:
+        return {"sound watermark": f"{reading.confidence:.1f}"}
+    if reading.mark_id is not None:
+        raise _lost("sound-watermark", f"{reading.mark_id}: the sound given already carries another output's mark")
+    return {"sound watermark": "silent" if reading.state == "not-evaluated" else "too weak to be read back"}
 
 
 def _within(reader: VideoReader, label: Label, duration: float) -> list[tuple[float, Frame]]:

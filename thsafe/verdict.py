@@ -22,6 +22,7 @@ def conclude(evidence: Sequence[Evidence]) -> tuple[Verdict, str]:
     by_check = {item.check: item for item in evidence}
     credentials, watermark = by_check.get("credentials"), by_check.get("watermark")
     recovery, log = by_check.get("recovery"), by_check.get("log")
+    sound = by_check.get("sound-watermark")
 
     if credentials and credentials.code == "BROKEN":
         return Verdict.TAMPERED, _tampered(recovery)
@@ -30,12 +31,16 @@ def conclude(evidence: Sequence[Evidence]) -> tuple[Verdict, str]:
             return Verdict.TAMPERED, "The last signature holds, but an earlier step in this file's history is broken."
         if recovery and recovery.code == "MARK-CLASH":
             return Verdict.TAMPERED, f"The credentials are intact, but the content contradicts them. {recovery.summary}"
+        if sound and sound.status is Status.CONFLICT:
+            return Verdict.TAMPERED, f"The credentials are intact, but the content contradicts them. {sound.summary}"
         return Verdict.DISCLOSED, _disclosed(credentials)
     if recovery and recovery.code == "RECOVERED-CONFLICT":
         return (
             Verdict.TAMPERED,
             "The watermark belongs to a different video: it was moved here, or the picture was replaced.",
         )
+    if sound and sound.status is Status.CONFLICT:
+        return Verdict.TAMPERED, sound.summary
     if recovery and recovery.code.startswith("RECOVERED"):
         return Verdict.RECOVERED, f"The credentials were stripped; the watermark led back to them. {recovery.summary}"
     if log and log.status is Status.FOUND:
@@ -44,6 +49,11 @@ def conclude(evidence: Sequence[Evidence]) -> tuple[Verdict, str]:
         return (
             Verdict.SIGNS_OF_SYNTHESIS,
             "The picture carries a watermark that only generated media get; its manifest is not stored here.",
+        )
+    if sound and sound.status is Status.FOUND:
+        return (
+            Verdict.SIGNS_OF_SYNTHESIS,
+            "The sound carries a watermark that only generated media get; the picture shows none.",
         )
     return (
         Verdict.INCONCLUSIVE,

@@ -18,6 +18,7 @@ from thsafe.core.types import Evidence, MediaKind, Progress, Report, Silent, Sta
 from thsafe.home import Home
 from thsafe.installation import Installation
 from thsafe.recovery import check_recovery
+from thsafe.soundmark import check_sound_mark
 from thsafe.verdict import conclude
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Examination:
     path: Path
     info: MediaInfo
     sha256: str
+    home: Home
+    """Where trust lists are, also where there are no keys."""
     installation: Installation | None
     credentials: Credentials | None = None
     reading: MarkReading | None = None
@@ -112,8 +115,9 @@ def examine(
     telling = progress or Silent()
     source = Path(path)
     info = probe(source)
-    installation = Installation.open_or_none(home)
-    examination = Examination(path=source, info=info, sha256=hash_file(source), installation=installation)
+    place = home or Home.default()
+    installation = Installation.open_or_none(place)
+    examination = Examination(path=source, info=info, sha256=hash_file(source), home=place, installation=installation)
     evidence = []
     for name, check in _CHECKS.items():
         telling.start(name, None)
@@ -185,7 +189,7 @@ def _check_credentials(examination: Examination) -> Evidence:
     from thsafe.provenance.read import read_credentials
     from thsafe.provenance.trust import Trust
 
-    trust = Trust.of_home(examination.installation.home if examination.installation else Home.default())
+    trust = Trust.of_home(examination.home)
     examination.credentials = read_credentials(examination.path, trust=trust, media_type=examination.info.media_type)
     return credentials_evidence(examination.credentials)
 
@@ -198,11 +202,9 @@ def _check_watermark(examination: Examination) -> Evidence:
         return not_evaluated("watermark", "No watermark keys on this machine; marks can only be read with their key.")
     keys = examination.installation.watermark_keys()
     if examination.info.kind is MediaKind.AUDIO:
-        from thsafe.media.sound import load_sound
-        from thsafe.watermark.sound import ANALYSIS_RATE, read_sound
+        from thsafe.watermark.files import read_sound_track
 
-        samples = load_sound(examination.path, rate=ANALYSIS_RATE)
-        examination.reading = read_sound(samples, ANALYSIS_RATE, keys)
+        examination.reading = read_sound_track(examination.path, keys)
     else:
         from thsafe.watermark.reader import read_pictures
 
@@ -229,6 +231,7 @@ _CHECKS: dict[str, Check] = {
     "log": _check_log,
     "credentials": _check_credentials,
     "watermark": _check_watermark,
+    "sound-watermark": check_sound_mark,
     "recovery": check_recovery,
     "container": _check_container,
 }

@@ -49,7 +49,7 @@ def test_intact(signed, trust):
     assert found.signer.name == "thsafe development claim signer"
     assert found.time_stamped
     assert abs(datetime.fromisoformat(found.signed_at) - datetime.now(UTC)) < timedelta(minutes=5)
-    assert found.soft_bindings == {"io.github.thsafe.mark.1": "0123456789abcdef"}
+    assert found.soft_bindings == {"io.github.thsafe.watermark.1": "0123456789abcdef"}
     assert found.gate["log"] == {"origin": "thsafe.test/log", "index": 7}
     assert found.codes.failure == ()
     assert [action.name for action in found.actions] == ["c2pa.created", "c2pa.addedText", "c2pa.watermarked.bound"]

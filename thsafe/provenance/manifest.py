@@ -96,7 +96,7 @@ class ManifestFacts:
     target_language: str | None = None
     """BCP 47; both given and different: the speech was translated."""
     watermark_id: str | None = None
-    watermark_alg: str = "io.github.thsafe.mark.1"
+    watermark_alg: str = "io.github.thsafe.watermark.1"
     """Reverse-domain name; not registered in the C2PA soft-binding algorithm list."""
     fingerprint: str | None = None
     fingerprint_alg: str = "io.github.thsafe.fingerprint.1"

@@ -1,4 +1,4 @@
-"""Reading the picture mark of a file: sampled pictures of a video, or one still."""
+"""Reading the marks of a file: sampled pictures of a video or one still, and the sound."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from thsafe.watermark.reader import read_pictures, read_planes, read_unchanged
 from thsafe.watermark.reading import MarkReading, Segment
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 _SEGMENT_PICTURES = 6
 """Pictures read together to place the id on the timeline: enough at ordinary quality, few enough to show a splice."""
+_SOUND_SECONDS = 300
+"""The mark repeats every 2.3 s; more would cost memory and tell nothing new."""
 
 
 def read_video(path: Path, keys: Mapping[str, bytes], *, max_frames: int = 48, search: bool = True) -> MarkReading:
@@ -50,6 +54,24 @@ def read_video(path: Path, keys: Mapping[str, bytes], *, max_frames: int = 48, s
         return reading
     key = {reading.key_name: keys[reading.key_name]}
     return replace(reading, segments=segments(kept, times, duration, key))
+
+
+def read_sound_track(path: Path, keys: Mapping[str, bytes], *, search: bool = True) -> MarkReading:
+    """Read the mark in the sound of a video or sound file, from its first five minutes.
+
+    Raises:
+        InputError: As ``thsafe.media.sound.iter_sound``: unreadable, no sound, over a limit.
+    """
+    from thsafe.media.sound import iter_sound
+    from thsafe.watermark.soundreader import ANALYSIS_RATE, read_sound
+
+    heard, blocks = 0, []
+    for block in iter_sound(path, rate=ANALYSIS_RATE):
+        blocks.append(block[:, 0])
+        heard += len(block)
+        if heard >= _SOUND_SECONDS * ANALYSIS_RATE:
+            break
+    return read_sound(np.concatenate(blocks), ANALYSIS_RATE, keys, search=search)
 
 
 def segments(

@@ -5,8 +5,6 @@ Sounds that look alike on the lips share a class. Targets are lengths in u, the 
 real speakers and to what a landmark finder sees in rendered pictures.
 """
 
-
-
 from __future__ import annotations
 
 from collections.abc import Iterable

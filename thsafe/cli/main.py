@@ -20,6 +20,7 @@ _COMMANDS = {
     "generate": ("thsafe.cli.generate:generate", "Make a talking head that says what it is."),
     "verify": ("thsafe.cli.verify:verify", "Say what can be said about a file."),
     "inspect": ("thsafe.cli.inspect:inspect", "Show a file's manifest, watermark and log entry; no verdict."),
+    "manifest": ("thsafe.cli.manifest:manifest", "Show a file's content credentials, or check how they are written."),
     "audit": ("thsafe.cli.audit:audit", "Prove which outputs exist, under whose consent, meeting which rules."),
     "consent": ("thsafe.cli.consent:consent", "Make, check and revoke consent records."),
     "cast": ("thsafe.cli.cast:cast", "People drawn by thsafe's own code: list them, draw them."),

@@ -185,7 +185,12 @@ def check_manifest(source: Path | Mapping[str, Json]) -> tuple[RubricResult, ...
 
         document: Mapping[str, Json] = read_credentials(source, trust=Trust()).crjson
         if not document:
-            raise InputError("The file has no credentials to check.", code="provenance.none", found=source.name)
+            raise InputError(
+                "The file has no credentials to check.",
+                code="provenance.none",
+                found=source.name,
+                next_step=f"thsafe verify {source}   (a watermark may lead back to them)",
+            )
     else:
         document = source
     manifest = _Manifest(document)

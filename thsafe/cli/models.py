@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from thsafe.cli.terminal import json_option, print_json, progress_on_stderr
+from thsafe.cli.terminal import force_option, json_option, print_json, progress_on_stderr
+from thsafe.core.errors import UsageError
 
 
 @click.group()
@@ -49,16 +50,81 @@ def card(name: str, as_json: bool) -> None:
             click.echo(f"{label.replace('_', ' '):<15} {value}")
 
 
-@models.command(epilog="Example:\n\n\b\n  thsafe models pull wav2lip-gan --file wav2lip_gan.pth --accept-noncommercial")
+@models.command(
+    epilog=(
+        "Examples:\n\n\b\n"
+        "  thsafe models pull wav2lip-gan --file wav2lip_gan.pth --accept-noncommercial\n"
+        "  thsafe models pull wav2lip-gan --mirror /mnt/weights --accept-noncommercial"
+    )
+)
 @click.argument("name")
 @click.option("--file", type=click.Path(path_type=Path), help="Take the weights from this file instead of the network.")
+@click.option(
+    "--mirror",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Take them from a folder with NAME/FILE or FILE in it: for machines that have no network.",
+)
 @click.option("--accept-noncommercial", is_flag=True, help="You use these weights only as their licence allows.")
-def pull(name: str, file: Path | None, accept_noncommercial: bool) -> None:
-    """Bring weights in, from their pinned address or from a file."""
+def pull(name: str, file: Path | None, mirror: Path | None, accept_noncommercial: bool) -> None:
+    """Bring weights in, from their pinned address, a mirror folder or a file."""
     from thsafe.home import Home
     from thsafe.models import find_card
     from thsafe.models.fetch import pull as fetch
 
     with progress_on_stderr() as progress:
-        path = fetch(find_card(name), Home.default(), file=file, accept_licence=accept_noncommercial, progress=progress)
+        path = fetch(
+            find_card(name),
+            Home.default(),
+            file=file,
+            mirror=mirror,
+            accept_licence=accept_noncommercial,
+            progress=progress,
+        )
     click.echo(f"{name} is at {path}")
+
+
+@models.command()
+@click.argument("name", required=False)
+@json_option
+def verify(name: str | None, as_json: bool) -> None:
+    """Hash installed weights again: are they those that were pulled? Without NAME: all that are installed."""
+    from thsafe.home import Home
+    from thsafe.models import all_cards, find_card, installed_path
+    from thsafe.models.fetch import verify as check
+
+    home = Home.default()
+    cards = [find_card(name)] if name else [card for card in all_cards() if installed_path(card, home)]
+    with progress_on_stderr() as progress:
+        found = [check(card, home, progress=progress) for card in cards]
+    if as_json:
+        print_json(found)
+        return
+    for row in found:
+        state = "as pulled" if row["as_pulled"] else "pulled before receipts were kept"
+        click.echo(f"{row['name']:<16} {state}; {row['format']}, SHA-256 {row['sha256']}")
+    if not found:
+        click.echo("no weights are installed")
+
+
+@models.command(epilog="Example:\n\n\b\n  thsafe models convert Wav2Lip-SD-GAN.pt -o wav2lip_gan.safetensors")
+@click.argument("source", metavar="NAME|FILE")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.safetensors")
+@force_option
+def convert(source: str, output: Path, force: bool) -> None:
+    """Rewrite weights of any format as safetensors, in a process of its own.
+
+    A .pt file with TorchScript inside runs a program when it is opened: convert only files of authors whom you trust.
+    """
+    from thsafe.home import Home
+    from thsafe.models import all_cards
+    from thsafe.models.checkpoint import convert as rewrite
+    from thsafe.models.fetch import require_weights
+
+    if output.exists() and not force:
+        raise UsageError(
+            f"{output} exists already.", code="output.exists", next_step="choose another -o, or add --force"
+        )
+    card = next((card for card in all_cards() if card.name == source), None)
+    path = Path(source) if card is None else require_weights(card, Home.default())
+    click.echo(f"{rewrite(path, output)} holds the weights of {source}")

@@ -37,6 +37,10 @@ class Rule:
     says: str
     source: str
     accessed: date
+    source_read: bool = True
+    """Whether the rule's own text was read; an audit never fails a file by one that was not."""
+    read_instead: str = ""
+    """What was read where that was not."""
     status: str
     since: date | None = None
     until: date | None = None
@@ -110,6 +114,10 @@ def _rule(row: object) -> Rule:
         raise ValueError(f"rule {row['id']}: {problem}") from problem
     if rule.status not in STATES:
         raise ValueError(f"rule {rule.id}: status {rule.status!r} is none of {', '.join(sorted(STATES))}")
+    if type(rule.source_read) is not bool or (rule.source_read and (rule.read_instead or rule.status == "unverified")):
+        raise ValueError(f"rule {rule.id}: source_read is true or false, and false for what is unverified")
+    if rule.status in IN_FORCE and not (rule.source_read or rule.read_instead):
+        raise ValueError(f"rule {rule.id}: it obliges, so read_instead says what was read instead of its own text")
     dates = (rule.accessed, *(day for day in (rule.since, rule.until) if day is not None))
     if not all(type(day) is date for day in dates) or not set(rule.media) <= set("IAV"):
         raise ValueError(f"rule {rule.id}: dates are dates, and media is made of the letters I, A, V")

@@ -255,7 +255,7 @@ def test_label_that_nobody_looked_for():
 
 @pytest.mark.parametrize("text", ["", "[]", '{"Label":"1"}', AIGC.replace('"1"', '"9"', 1)])
 def test_aigc_keys_that_are_wrong(text):
-    rule = replace(RULES["CN-IMP"], id="CN-IMP-READ")  # the same rule, had its text been read
+    rule = replace(RULES["CN-IMP"], source_read=True, read_instead="")  # the same rule, had its text been read
     facts = replace(FACTS, measurement=replace(GOOD, metadata={"AIGC": text}))
     assert judge(rule, facts).verdict is Verdict.FAIL
     undetermined = judge(RULES["CN-IMP"], facts)
@@ -264,8 +264,17 @@ def test_aigc_keys_that_are_wrong(text):
 
 
 def test_unverified_rules_never_fail():
-    unverified = replace(RULES["HOUSE-MARKS"], status="unverified")
-    assert judge(unverified, replace(FACTS, measurement=BAD)).verdict is Verdict.UNDETERMINED
+    for changes in ({"status": "unverified"}, {"source_read": False, "read_instead": "a summary"}):
+        rule = replace(RULES["HOUSE-MARKS"], **changes)
+        assert judge(rule, replace(FACTS, measurement=BAD)).verdict is Verdict.UNDETERMINED
+        assert judge(rule, FACTS).verdict is Verdict.PASS
+
+
+def test_rules_read_second_hand_are_named_in_the_table():
+    assert {name for name, rule in RULES.items() if rule.read_instead} == {
+        "CN-EXP-I", "CN-EXP-A", "CN-IMP", "CN-IMP-LOC", "KR-31", "WA-1170",
+    }  # fmt: skip
+    assert not any(rule.source_read for rule in RULES.values() if rule.read_instead or rule.status == "unverified")
 
 
 def test_consent_withdrawn_since():
@@ -317,7 +326,6 @@ def test_scope():
 def test_every_rule_of_the_table_has_its_checker():
     assert {rule.checker for rule in RULES.values()} - {""} <= set(BY_WORD)
     assert set(BY_RULE) <= set(RULES)
-    assert set(law.SECOND_HAND) <= set(RULES)
 
 
 def test_labels_that_say_the_same_are_looked_for_once():

@@ -143,6 +143,9 @@ def test_places_lie_in_places():
         "- {id: a, pack: EU, says: x, source: y, accessed: 2026-01-01, status: in-force, media: X}",
         "- {id: a, pack: EU, says: x, source: y, accessed: 2026-01-01, status: in-force, colour: red}",
         "- {id: a, pack: EU, says: x, source: y, accessed: 2026-01-01, status: in-force, label: {size: 1}}",
+        "- {id: a, pack: EU, says: x, source: y, accessed: 2026-01-01, status: in-force, source_read: perhaps}",
+        "- {id: a, pack: EU, says: x, source: y, accessed: 2026-01-01, status: in-force, source_read: false}",
+        "- {id: a, pack: EU, says: x, source: y, accessed: 2026-01-01, status: unverified}",
         "- &r {id: a, pack: EU, says: x, source: y, accessed: 2026-01-01, status: house}\n- *r",
     ],
 )

@@ -6,7 +6,7 @@ was read only second-hand can never fail a file.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from importlib.resources import files
 
@@ -15,17 +15,6 @@ from policies.rules import IN_FORCE, Rule, parse_rules
 from policies.territories import WORLD, enclosing
 from thsafe.core.errors import UsageError
 from thsafe.core.types import Label
-
-SECOND_HAND: Mapping[str, str] = {
-    "CN-EXP-I": "GB 45438-2025 for pictures, read in a secondary source",
-    "CN-EXP-A": "GB 45438-2025 for sound, read in a secondary source",
-    "CN-IMP": "GB 45438-2025 Annex E, read as others quote it",
-    "CN-IMP-LOC": "TC260 practice guides, read as others quote them",
-    "KR-31": "the wording of Decree Art. 23 was not found",
-    "WA-1170": "read in a summary",
-}
-"""Rules in force whose own text was not read, and what was read instead."""
-
 
 def load_rules() -> tuple[Rule, ...]:
     """The law table that ships with thsafe."""
@@ -78,9 +67,9 @@ def out_of_time(rule: Rule, *, made: datetime, as_of: datetime) -> str | None:
 
 def unread(rule: Rule) -> str | None:
     """What was read instead of the rule's own text; None if that was read."""
-    if rule.status not in IN_FORCE:
-        return "its text or its state was not verified"
-    return SECOND_HAND.get(rule.id)
+    if rule.source_read and rule.status in IN_FORCE:
+        return None
+    return rule.read_instead or "its text or its state was not verified"
 
 
 def labels_of(rules: Iterable[Rule]) -> tuple[Label, ...]:

@@ -102,6 +102,11 @@ def request_consent(
     return signed
 
 
+def is_request(document: Mapping[str, Json]) -> bool:
+    """Whether a JSON object is a request and not a record."""
+    return document.get("type") == _TYPE
+
+
 def parse_request(document: Mapping[str, Json]) -> ConsentRequest:
     """Read a request and check that its licensee signed it.
 
@@ -165,15 +170,7 @@ def record_consent(
     """
     evidence = None
     if recording is not None:
-        score = None if heard is None else agreement(request.phrase, heard)
-        if score is not None and score < ENOUGH:
-            raise ConsentRefused(
-                "The recording does not hold the phrase of this request.",
-                code="consent.phrase",
-                found=f"{score:.0%} of the words: {' '.join(heard or ())[:120]}",
-                rule=f'the words are: "{request.phrase}"',
-                next_step="record again in a quiet room, reading the words in this order",
-            )
+        score = None if heard is None else _score(request.phrase, heard)
         evidence = ConsentEvidence(
             recording_sha256=sha256_of(recording),
             nonce=request.nonce,
@@ -206,6 +203,7 @@ def countersign(
     now: datetime,
     recording: Path | None = None,
     taken: Sequence[int] = (),
+    heard: Sequence[str] | None = None,
 ) -> ConsentRecord:
     """The collector's side: check what can be checked, then vouch.
 
@@ -215,20 +213,20 @@ def countersign(
         now: the time.
         recording: the recording as the collector received it; it stays with the collector.
         taken: places in the collector's status lists that other records have.
+        heard: the words that the collector's own offline recogniser heard, if it was asked.
 
     Raises:
         InputError: ``consent.malformed``.
-        ConsentRefused: ``consent.subject-signature``, ``consent.collector-signature``, ``consent.evidence`` or
-            ``consent.status-place``.
+        ConsentRefused: ``consent.subject-signature``, ``consent.collector-signature``, ``consent.evidence``,
+            ``consent.phrase`` or ``consent.status-place``.
     """
     record = ConsentRecord.parse(document)
-    signers = {item.signer for item in proof.verified(document) if item.purpose == proof.ASSERTION}
-    needed = {record.issuer, *(did for did in (record.terms.guardian, record.terms.estate) if did)}
-    if needed - signers:
+    missing = missing_signers(record)
+    if missing:
         raise _unfit(
             "consent.subject-signature",
             "The record is not signed by all who must sign it.",
-            f"no valid signature of {', '.join(sorted(needed - signers))}",
+            f"no valid signature of {', '.join(sorted(missing))}",
             "ask the person to sign again: thsafe consent record",
         )
     did = did_from_public_key(key.public_key())
@@ -246,6 +244,8 @@ def countersign(
             "no recording" if recording is None else recording.name,
             "give the recording that came with the record: --recording FILE",
         )
+    if heard is not None:
+        _score(phrase_of(record), heard)
     if any(entry.index in taken for entry in record.status):
         raise _unfit(
             "consent.status-place",
@@ -256,15 +256,43 @@ def countersign(
     return ConsentRecord.parse(proof.sign(document, key, created=now))
 
 
-def phrase_fits(record: ConsentRecord) -> bool:
-    """Whether the record's evidence is for the phrase of these very terms."""
+def missing_signers(record: ConsentRecord) -> frozenset[str]:
+    """The DIDs of those who must sign a record and have not: the person, the guardian, the estate."""
+    signers = {item.signer for item in proof.verified(record.document) if item.purpose == proof.ASSERTION}
+    needed = {record.issuer, *(did for did in (record.terms.guardian, record.terms.estate) if did)}
+    return frozenset(needed - signers)
+
+
+def phrase_of(record: ConsentRecord) -> str:
+    """The words that were to be read for a record's terms; empty where it has no evidence."""
     evidence = record.evidence
     if evidence is None:
-        return False
+        return ""
     body = record.document["credentialSubject"]
     agreed = agreed_part(body, record.document["validFrom"], record.document["validUntil"], record.collector)
-    expected = hashlib.sha256(phrase(agreed, evidence.nonce).encode()).hexdigest()
-    return hmac.compare_digest(expected, evidence.phrase_sha256)
+    return phrase(agreed, evidence.nonce)
+
+
+def phrase_fits(record: ConsentRecord) -> bool:
+    """Whether the record's evidence is for the phrase of these very terms."""
+    if record.evidence is None:
+        return False
+    expected = hashlib.sha256(phrase_of(record).encode()).hexdigest()
+    return hmac.compare_digest(expected, record.evidence.phrase_sha256)
+
+
+def _score(expected: str, heard: Sequence[str]) -> float:
+    """How much of the phrase was heard; raises ConsentRefused where that is too little."""
+    score = agreement(expected, heard)
+    if score < ENOUGH:
+        raise ConsentRefused(
+            "The recording does not hold the phrase of this request.",
+            code="consent.phrase",
+            found=f"{score:.0%} of the words: {' '.join(heard)[:120]}",
+            rule=f'the words are: "{expected}"',
+            next_step="record again in a quiet room, reading the words in this order",
+        )
+    return score
 
 
 def _recorded(record: ConsentRecord, recording: Path | None) -> bool:

@@ -95,7 +95,7 @@ def create_self_consent(
         Reference(role="portrait", sha256=sha256_of(portrait)),
         *(Reference(role="media", sha256=sha256_of(path)) for path in media),
     )
-    commitments, vault = _commit_all({"name": name} if name else {})
+    commitments, vault = commit_all({"name": name} if name else {})
     terms = Terms(
         licensee=ring.gate_did,
         scope=Scope(
@@ -119,7 +119,7 @@ def create_self_consent(
         subject=did_from_public_key(key.public_key()),
         collector=ring.gate_did,
         assurance="self",
-        status=new_entries(ring.gate_did, _taken(store)),
+        status=new_entries(ring.gate_did, taken_places(store)),
     )
     document = proof.sign(document, key, created=now)
     document = proof.sign(document, ring.gate_key(), created=now)
@@ -142,6 +142,11 @@ def new_subject_key(home: Home) -> Ed25519PrivateKey:
 def subject_key_path(home: Home, did: str) -> Path:
     """Where a person's key lies."""
     return home.path / "subjects" / f"{hashlib.sha256(did.encode()).hexdigest()[:32]}.pem"
+
+
+def has_subject_key(home: Home, did: str) -> bool:
+    """Whether the key of that person is on this machine."""
+    return subject_key_path(home, did).is_file()
 
 
 def subject_key(home: Home, did: str) -> Ed25519PrivateKey:
@@ -168,7 +173,8 @@ def subject_key(home: Home, did: str) -> Ed25519PrivateKey:
     return key
 
 
-def _commit_all(values: dict[str, str]) -> tuple[dict[str, str], dict[str, Json]]:
+def commit_all(values: dict[str, str]) -> tuple[dict[str, str], dict[str, Json]]:
+    """Salted commitments for a record, and the values with their salts for the vault."""
     commitments: dict[str, str] = {}
     vault: dict[str, Json] = {}
     for name, value in values.items():
@@ -177,8 +183,9 @@ def _commit_all(values: dict[str, str]) -> tuple[dict[str, str], dict[str, Json]
     return commitments, vault
 
 
-def _taken(store: ConsentStore) -> set[int]:
-    return {entry.index for record in store.list() for entry in record.status}
+def taken_places(store: ConsentStore, *, besides: str = "") -> set[int]:
+    """Places in status lists that records here have, but for one record's own."""
+    return {entry.index for record in store.list() if record.id != besides for entry in record.status}
 
 
 def _ring(home: Home) -> GateKeys:

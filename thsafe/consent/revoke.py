@@ -13,7 +13,7 @@ from thsafe.consent.files import malformed, read_object, write_json
 from thsafe.consent.record import ConsentRecord
 from thsafe.consent.status import PURPOSES
 from thsafe.consent.store import ConsentStore
-from thsafe.core.clock import to_text
+from thsafe.core.clock import from_text, to_text
 from thsafe.core.errors import ConsentRefused, InputError, ThsafeError
 from thsafe.core.types import Json
 from thsafe.keys.did import did_from_public_key
@@ -74,7 +74,7 @@ def accept(store: ConsentStore, record: ConsentRecord, statement: Mapping[str, J
 
     Raises:
         InputError: ``consent.malformed``.
-        ConsentRefused: ``consent.not-yours``.
+        ConsentRefused: ``consent.not-yours``, or ``consent.older`` when a newer statement is here.
     """
     if not _fits(statement, record):
         raise malformed("withdrawal", f"not a withdrawal of {record.id}")
@@ -87,6 +87,15 @@ def accept(store: ConsentStore, record: ConsentRecord, statement: Mapping[str, J
             next_step="sign with the key that the consent was signed with",
         )
     name = f"{record.id.removeprefix('urn:uuid:')}.{statement['purpose']}.json"
+    before = _statement(store.withdrawals / name)
+    # An old "lift" that somebody kept must not end a later suspension.
+    if before and _fits(before, record) and from_text(statement["at"]) < from_text(before["at"]):
+        raise ConsentRefused(
+            "A newer statement about this consent is already here.",
+            code="consent.older",
+            found=f"{statement['at']}, have {before['at']}",
+            next_step="sign a new statement: thsafe consent suspend",
+        )
     # The keeper needs the record to know which bit is meant, wherever the record came from.
     store.add(record)
     write_json(store.withdrawals / name, dict(statement))
@@ -147,8 +156,17 @@ def _fits(statement: Mapping[str, Json], record: ConsentRecord) -> bool:
         and statement.get("consent") == record.id
         and statement.get("purpose") in PURPOSES
         and isinstance(statement.get("lift"), bool)
+        and _is_moment(statement.get("at"))
         and not (statement["lift"] and statement["purpose"] == "revocation")
     )
+
+
+def _is_moment(value: Json) -> bool:
+    try:
+        from_text(value)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def _signed_by_right(statement: Mapping[str, Json], record: ConsentRecord) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from thsafe.consent import proof
-from thsafe.consent.files import malformed, parse_object, read_bytes, write_json
+from thsafe.consent.files import malformed, parse_object, read_bytes, read_object, write_json
 from thsafe.consent.record import StatusEntry
 from thsafe.core.clock import from_text
 from thsafe.core.errors import InputError
@@ -173,6 +173,10 @@ class StatusFolder:
         except InputError:
             return None
         return found if found.id == name else None
+
+    def document(self, name: str) -> dict[str, Json] | None:
+        """The list as it was signed, to be sent on; None where it is absent or cannot be read."""
+        return None if self.read(name) is None else read_object(self.path(name), _WHAT)
 
     def put(self, document: Mapping[str, Json]) -> StatusList:
         """Keep a list that was fetched or sent.

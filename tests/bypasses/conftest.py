@@ -15,6 +15,7 @@ from thsafe.home import Home
 from thsafe.installation import Installation
 from thsafe.keys import KeyRing
 from thsafe.provenance.manifest import ManifestFacts
+from thsafe.verification import verify
 
 TINY = Path(__file__).parent.parent / "publishing" / "tiny.py"
 
@@ -60,6 +61,8 @@ def _load_tiny():
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
+    # Large enough for the watermark to outlive a platform's encoder.
+    module.WIDTH, module.HEIGHT = 640, 512
     return module
 
 
@@ -72,5 +75,16 @@ def scene(tmp_path_factory) -> Scene:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THSAFE_HOME", str(home.path))
         patch.delenv("THSAFE_DB", raising=False)
-        output = _load_tiny().Tiny(frames=75).say(folder / "out.mp4")
+        output = _load_tiny().Tiny(frames=48).say(folder / "out.mp4")
     return Scene(home=home, output=output, stranger=KeyRing.create(Home(folder / "stranger")))
+
+
+@pytest.fixture
+def judged(scene):
+    """Verify a file with the scene's installation: (verdict, code of credentials, code of recovery, report)."""
+
+    def judge(path: Path, home: Home | None = None):
+        report = verify(path, home=home or scene.home, record=False)
+        return str(report.verdict), report.finding("credentials").code, report.finding("recovery").code, report
+
+    return judge

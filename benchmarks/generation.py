@@ -41,13 +41,14 @@ def _engine(size: int, frames: int = 200) -> dict[str, float]:
     from generators.embedded.cast import CAST, draw
     from generators.embedded.pose import Pose
     from generators.embedded.puppet import Puppet, frame_portrait
+    from thsafe.media.ahead import ahead
     from thsafe.media.encode import Mp4Writer
     from thsafe.media.planes import i420_from_bgr
 
     drawn = draw(CAST["ada"], size=max(1024, size))
-    framed = frame_portrait(drawn.picture, drawn.landmarks, short_side=size)
+    framed = frame_portrait(drawn.picture, drawn.landmarks, short_side=size, matte=drawn.matte)
     started = time.perf_counter()
-    puppet = Puppet(framed.picture, framed.landmarks)
+    puppet = Puppet(framed.picture, framed.landmarks, matte=framed.matte)
     setup = time.perf_counter() - started
     poses = [_talking(Pose.neutral(), number) for number in range(frames)]
     for pose in poses[:10]:
@@ -60,8 +61,8 @@ def _engine(size: int, frames: int = 200) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         with Mp4Writer(Path(folder) / "x.mp4", width=width, height=height, fps=Fraction(25)) as writer:
-            for pose in poses:
-                writer.write_picture(i420_from_bgr(puppet.render(pose)))
+            for frame in ahead(puppet.render(pose) for pose in poses):
+                writer.write_picture(i420_from_bgr(frame))
         encoded = time.perf_counter() - started
     return {
         "setup_s": round(setup, 2),

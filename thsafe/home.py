@@ -57,6 +57,11 @@ class Home:
         return self.path / "models"
 
     @property
+    def cache(self) -> Path:
+        """What can be made again at any time; may be deleted."""
+        return self.path / "cache"
+
+    @property
     def database_url(self) -> str:
         """``$THSAFE_DB``, else one SQLite file in this folder (``thsafe.store``)."""
         return os.environ.get("THSAFE_DB") or f"sqlite:///{self.path / 'thsafe.db'}"

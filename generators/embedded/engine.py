@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from thsafe.core.errors import UsageError
 from thsafe.core.types import Draft, Json, MediaKind, MediaRef, Output, Progress, Request, Task
 from thsafe.generation import EngineInfo, Generator, drawn_portrait, media_input, text_input
+from thsafe.home import Home
 
 if TYPE_CHECKING:
     from generators.embedded.puppet import Framed
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from thsafe.gate import Permit
 
 _SOURCE_TYPES: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-_DRAWN_SIZE: Final = 1024
 
 
 class Portrait(Generator):
@@ -99,10 +99,11 @@ class Portrait(Generator):
     def render(self, request: Request, permit: Permit, progress: Progress) -> Draft:
         """Frames and sound of a permitted request."""
         del permit  # its obligations are the publishing loop's; that one exists is all that is asked here
+        home = self._home or Home.default()
         if request.task is Task.SAY:
-            return render_say(request, progress)
+            return render_say(request, progress, home=home)
         if request.task is Task.ANIMATE:
-            return render_animate(request, progress)
+            return render_animate(request, progress, home=home)
         raise UsageError(
             f"The embedded engine does not know the task {str(request.task)!r}.",
             code="engine.task",
@@ -111,10 +112,11 @@ class Portrait(Generator):
         )
 
 
-def render_say(request: Request, progress: Progress) -> Draft:
+def render_say(request: Request, progress: Progress, *, home: Home | None = None) -> Draft:
     """A portrait that speaks the request's text.
 
     Inputs: ``portrait`` and ``text``. Parameters: ``voice``, ``rate``, ``pitch``, and those of :func:`render_animate`.
+    ``home`` keeps drawn people for the next time.
     """
     from generators.embedded.soundtrack import Manner, Spoken
 
@@ -125,11 +127,11 @@ def render_say(request: Request, progress: Progress) -> Draft:
         pitch=_whole(params, "pitch", 50),
     )
     text = request.input("text").text or ""
-    framed = _framed(request)
-    return _draft(request, framed, Spoken(text, manner, progress), {"voice": f"espeak-ng {manner.voice}"})
+    track = Spoken(text, manner, progress)
+    return _draft(request, track, {"voice": f"espeak-ng {manner.voice}"}, home)
 
 
-def render_animate(request: Request, progress: Progress) -> Draft:
+def render_animate(request: Request, progress: Progress, *, home: Home | None = None) -> Draft:
     """A portrait that speaks the request's recording.
 
     Inputs: ``portrait`` and ``voice``. Parameters: ``person`` for a drawn portrait, ``short_side`` (pixels), ``fps``,
@@ -140,12 +142,11 @@ def render_animate(request: Request, progress: Progress) -> Draft:
     path = request.input("voice").path
     if path is None:
         raise UsageError("The voice must be a file.", code="engine.voice", next_step="give --audio FILE")
-    framed = _framed(request)
     progress.start("listening", None)
-    return _draft(request, framed, Recorded(path), {"voice": "recorded"})
+    return _draft(request, Recorded(path), {"voice": "recorded"}, home)
 
 
-def _draft(request: Request, framed: Framed, track: Soundtrack, facts: Mapping[str, Json]) -> Draft:
+def _draft(request: Request, track: Soundtrack, facts: Mapping[str, Json], home: Home | None) -> Draft:
     from generators.embedded.performance import Performance
     from generators.embedded.puppet import Puppet
     from generators.embedded.soundtrack import RATE, fitted_sound, frame_count
@@ -155,7 +156,8 @@ def _draft(request: Request, framed: Framed, track: Soundtrack, facts: Mapping[s
     fps = _fps(request.params)
     frames = frame_count(track, fps)
     performance = Performance(track.posteriors(), track.survey.level, fps=fps, frames=frames, seed=seed)
-    puppet = Puppet(framed.picture, framed.landmarks)
+    framed = _framed(request, home)  # last: what can be wrong with sound and numbers is known by now
+    puppet = Puppet(framed.picture, framed.landmarks, matte=framed.matte)
     height, width = framed.picture.shape[:2]
     drawn = request.input("portrait").performer == "synthetic"
     return Draft(
@@ -178,9 +180,9 @@ def _draft(request: Request, framed: Framed, track: Soundtrack, facts: Mapping[s
     )
 
 
-def _framed(request: Request) -> Framed:
+def _framed(request: Request, home: Home | None) -> Framed:
     """The portrait, cropped and scaled; a drawn one brings its landmarks, so no face has to be found."""
-    from generators.embedded.puppet import frame_portrait, load_portrait
+    from generators.embedded.puppet import load_portrait
 
     portrait = request.input("portrait")
     short_side = _whole(request.params, "short_side", 512)
@@ -192,7 +194,8 @@ def _framed(request: Request) -> Framed:
             next_step="choose --size 512",
         )
     if portrait.performer == "synthetic":
-        from generators.embedded.cast import CAST, draw
+        from generators.embedded.cast import CAST
+        from generators.embedded.cast.cache import framed_person
 
         name = str(request.params.get("person", ""))
         if name not in CAST:
@@ -202,8 +205,7 @@ def _framed(request: Request) -> Framed:
                 found=name,
                 next_step="choose one of: " + ", ".join(CAST),
             )
-        drawn = draw(CAST[name], size=max(_DRAWN_SIZE, short_side))
-        return frame_portrait(drawn.picture, drawn.landmarks, short_side=short_side)
+        return framed_person(name, short_side=short_side, home=home)
     if portrait.path is None:
         raise UsageError("The portrait must be a file.", code="engine.portrait", next_step="give --image FILE")
     return load_portrait(portrait.path, short_side=short_side)

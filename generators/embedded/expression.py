@@ -66,10 +66,15 @@ class ExpressionFields:
 
     def forward(self, expression: NDArray[np.float32]) -> tuple[Field, Field]:
         """The upper and the lower field for channel values (12,): each (rows, columns, 2) in pixels."""
-        used = np.flatnonzero(expression)
+        import cv2
+
         shape = (self.lattice.rows, self.lattice.columns, 2)
-        upper, lower = (expression[used] @ fields[used] for fields in (self._upper, self._lower))
-        return upper.reshape(shape), lower.reshape(shape)
+        upper, lower = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        # few channels are in use at once: adding them up beats a product, whose threads cost more than they carry
+        for channel in np.flatnonzero(expression):
+            for total, fields in ((upper, self._upper), (lower, self._lower)):
+                cv2.scaleAdd(fields[channel].reshape(shape), float(expression[channel]), total, total)
+        return upper, lower
 
     def backward(self, expression: NDArray[np.float32]) -> tuple[Field, Field]:
         """The inverses of both fields."""

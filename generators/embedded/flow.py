@@ -18,20 +18,23 @@ Field = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lattice:
-    """Nodes every ``cell`` pixels; node (row, column) lies at pixel (left + column * cell, top + row * cell)."""
+    """Nodes every ``cell`` pixels; node (row, column) lies at pixel (left + column * cell, top + row * cell).
 
-    cell: float
+    A node lies in the middle of its block of ``cell`` by ``cell`` pixels, where ``cv2.resize`` has it: it is several
+    times faster than an affine warp, and exact.
+    """
+
+    cell: int
     left: float
     top: float
     columns: int
     rows: int
 
     @classmethod
-    def over(cls, width: int, height: int, cell: float) -> Lattice:
-        """The lattice over a whole picture, reaching its last pixel."""
-        columns = int(np.ceil((width - 1) / cell)) + 1
-        rows = int(np.ceil((height - 1) / cell)) + 1
-        return cls(cell=cell, left=0.0, top=0.0, columns=columns, rows=rows)
+    def over(cls, width: int, height: int, cell: int) -> Lattice:
+        """The lattice over a whole picture, whose blocks cover its last pixel."""
+        middle = (cell - 1) / 2
+        return cls(cell=cell, left=middle, top=middle, columns=-(-width // cell), rows=-(-height // cell))
 
     def window(self, x0: float, y0: float, x1: float, y1: float) -> tuple[Lattice, int, int]:
         """The part of this lattice that covers a box in pixels, and its first column and row here."""
@@ -56,15 +59,20 @@ class Lattice:
         return np.stack(grid, axis=-1)
 
     def spread(self, field: Field, x0: int, y0: int, width: int, height: int) -> Field:
-        """Interpolate a field of nodes to the pixels of a rectangle."""
+        """Interpolate a field of this lattice's nodes to the pixels of a rectangle of the picture."""
         import cv2
 
-        # warpAffine, not resize: resize aligns pixel corners and would shift every node by half a cell
-        step = 1.0 / self.cell
-        matrix = np.array([[step, 0.0, (x0 - self.left) * step], [0.0, step, (y0 - self.top) * step]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        dense: Field = cv2.warpAffine(field, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        return dense
+        first, last = self._blocks(x0 - self.left, width, self.columns)
+        upper, lower = self._blocks(y0 - self.top, height, self.rows)
+        part = field[upper:lower, first:last]
+        size = ((last - first) * self.cell, (lower - upper) * self.cell)
+        dense: Field = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
+        x, y = x0 - first * self.cell, y0 - upper * self.cell
+        return dense[y : y + height, x : x + width]
+
+    def _blocks(self, start: float, length: int, nodes: int) -> tuple[int, int]:
+        """Nodes that pixels from ``start`` (counted from the first node) lie between."""
+        return max(int(start // self.cell), 0), min(int((start + length - 1) // self.cell) + 2, nodes)
 
 
 def inverse(field: Field, cell: float, *, steps: int, damping: float = 0.5) -> Field:

@@ -32,6 +32,8 @@ class Framed:
     """BGR ``uint8`` (height, width, 3), both sides even."""
     landmarks: NDArray[np.float32]
     """(478, 3) in its pixels."""
+    matte: NDArray[np.float32] | None = None
+    """How much of each pixel is person, (height, width) in 0 to 1, where that is known exactly."""
 
 
 def load_portrait(path: Path, *, short_side: int = 512) -> Framed:
@@ -76,6 +78,7 @@ def frame_portrait(
     *,
     short_side: int = 512,
     aspect: Literal["source", "square"] = "square",
+    matte: NDArray[np.float32] | None = None,
 ) -> Framed:
     """Crop a picture to a bust and scale it.
 
@@ -87,6 +90,7 @@ def frame_portrait(
         face: the face, or its landmarks (478, 3) in pixels.
         short_side: pixels of the frame's shorter side.
         aspect: ``square``, or ``source`` to keep the picture's own proportions, within 9:16 to 16:9.
+        matte: how much of each pixel of the picture is person, where that is known; framed along with it.
 
     Raises:
         InputError: ``portrait.too-small`` or ``portrait.turned``.
@@ -126,7 +130,9 @@ def frame_portrait(
     # resize aligns pixel corners: centres shift by half a pixel at either scale
     half = np.array([0.5, 0.5, 0.0], np.float32)
     moved = (marks - np.array([column, row, 0], np.float32) + half) * factor - half
-    return Framed(picture=np.ascontiguousarray(scaled), landmarks=moved.astype(np.float32))
+    cut = None if matte is None else matte[row : row + rows, column : column + columns]
+    framed_matte = None if cut is None else cv2.resize(cut, (new_columns, new_rows), interpolation=method)
+    return Framed(picture=np.ascontiguousarray(scaled), landmarks=moved.astype(np.float32), matte=framed_matte)
 
 
 def _check(marks: NDArray[np.float32]) -> None:

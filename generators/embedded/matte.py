@@ -27,17 +27,16 @@ class Layers:
     """BGR ``uint8`` (height, width, 3)."""
 
 
-def split_layers(picture: Image, matte: Field | None, face: FaceFrame) -> Layers | None:
+def split_layers(picture: Image, alpha: Field | None, face: FaceFrame) -> Layers | None:
     """Split a picture with a person's matte; None where the matte does not hold the whole face or leaves no background.
 
     Args:
         picture: BGR (height, width, 3).
-        matte: how much of each pixel is person, (height, width) in 0 to 1.
+        alpha: how much of each pixel is person, (height, width) in 0 to 1: as drawn, or made by :func:`refined`.
         face: the face in the pixels of the picture.
     """
-    if matte is None:
+    if alpha is None:
         return None
-    alpha = _refined(picture, matte, face)
     height, width = alpha.shape
     marks = np.rint(face.turn_to_pixels(face.points[:468, :2]) + face.origin).astype(int)
     marks = np.clip(marks, 0, [width - 1, height - 1])
@@ -67,10 +66,15 @@ def compose_layers(warped: Image, background: Image) -> Image:
     return frame
 
 
-def _refined(picture: Image, matte: Field, face: FaceFrame) -> Field:
-    """The matte sharpened and snapped to the picture's edges by a guided filter (He et al. 2010)."""
+def refined(picture: Image, matte: Field | None, face: FaceFrame) -> Field | None:
+    """A finder's matte, sharpened and snapped to the picture's edges by a guided filter (He et al. 2010).
+
+    ``matte`` is (height, width) in 0 to 1, or None where the finder found nobody.
+    """
     import cv2
 
+    if matte is None:
+        return None
     hard = np.clip((matte - 0.25) / 0.5, 0.0, 1.0).astype(np.float32)
     guide = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32) / 255.0
     side = 2 * max(round(0.05 * face.unit), 2) + 1

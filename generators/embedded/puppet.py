@@ -14,7 +14,7 @@ from generators.embedded.flow import Field, Lattice, node_index
 from generators.embedded.framing import Framed, frame_portrait, load_portrait
 from generators.embedded.head import HeadField
 from generators.embedded.landmarks import LOWER_OUTER, UPPER_OUTER, FaceFrame
-from generators.embedded.matte import compose_layers, split_layers
+from generators.embedded.matte import compose_layers, refined, split_layers
 from generators.embedded.mouth import Inside, Mouth
 from generators.embedded.pose import CHANNELS, Pose
 from generators.embedded.seam import find_seam
@@ -40,22 +40,29 @@ class Puppet:
         picture: BGR ``uint8`` (height, width, 3), framed by ``frame_portrait``.
         landmarks: (478, 3) in its pixels.
         size: (height, width) of the frames, even; None for the picture's own.
+        matte: how much of each pixel is person, float32 (height, width) in 0 to 1, exact; None to look for it.
     """
 
-    def __init__(self, picture: Frame, landmarks: NDArray[np.float32], *, size: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        picture: Frame,
+        landmarks: NDArray[np.float32],
+        *,
+        size: tuple[int, int] | None = None,
+        matte: NDArray[np.float32] | None = None,
+    ) -> None:
         picture, landmarks = _fitted(picture, landmarks, size)
         self._picture = picture
         self._height, self._width = picture.shape[:2]
         face = FaceFrame.of(landmarks)
         self._face = face
         self._seam = find_seam(picture, face)
-        self._lattice = Lattice.over(self._width, self._height, max(face.unit / 26.0, 1.5))
+        self._lattice = Lattice.over(self._width, self._height, max(round(face.unit / 26.0), 2))
         self._nodes = node_index(self._lattice.rows, self._lattice.columns)
         self._expression = ExpressionFields(face, self._seam, self._lattice)
-        from thsafe.media.faces import person_matte
-
-        self._layers = split_layers(picture, person_matte(picture), face)
+        self._layers = split_layers(picture, _alpha(picture, matte, face), face)
         layered = self._layers is not None
+        self._there = None if self._layers is None else self._near_person(self._layers.person[..., 3])
         self._head = HeadField(face, self._lattice, (self._height, self._width), layered=layered)
         self._scale = mouth_scale(face)
         self._mouth = Mouth(picture, face, self._seam)
@@ -88,14 +95,16 @@ class Puppet:
         skull = self._head.backward(pose)
         upper, lower = self._compose(skull, expression)
         total = upper + (lower - upper) * self._mix(upper)
-        dense = self._lattice.spread(total, 0, 0, self._width, self._height)
-        cv2.subtract(self._identity, dense, dense)
-        frame = cv2.remap(self._source, dense, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        left, top, right, bottom = self._moving_box(total)
+        dense = self._lattice.spread(total, left, top, right - left, bottom - top)
+        dense = cv2.subtract(self._identity[top:bottom, left:right], dense)
+        part = cv2.remap(self._source, dense, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         x0, y0, x1, y1 = self._mouth_box(expression, skull)
+        x0, y0, x1, y1 = max(x0, left), max(y0, top), min(x1, right), min(y1, bottom)
         if x1 > x0 and y1 > y0:
             pixels = self._identity[y0:y1, x0:x1]
             from_upper, from_lower, from_skull = (
-                pixels - self._lattice.spread(part, x0, y0, x1 - x0, y1 - y0) for part in (upper, lower, skull)
+                pixels - self._lattice.spread(field, x0, y0, x1 - x0, y1 - y0) for field in (upper, lower, skull)
             )
             inside = Inside(
                 jaw=float(expression[_JAW]) * self._scale,
@@ -103,9 +112,42 @@ class Puppet:
                 rounding=float(expression[_PUCKER]) * self._scale,
                 speaking=_speaking(pose.expression),
             )
-            frame[y0:y1, x0:x1] = self._mouth.compose(self._source, from_upper, from_lower, from_skull, inside)
-        result: Frame = frame if self._layers is None else compose_layers(frame, self._layers.background)
-        return result
+            mouth = self._mouth.compose(self._source, from_upper, from_lower, from_skull, inside)
+            part[y0 - top : y1 - top, x0 - left : x1 - left] = mouth
+        if self._layers is None:
+            whole: Frame = part
+            return whole
+        frame = self._layers.background.copy()
+        frame[top:bottom, left:right] = compose_layers(part, frame[top:bottom, left:right])
+        return frame
+
+    def _near_person(self, opacity: NDArray[np.uint8]) -> Field:
+        """Per node 1 where the person, or their edge, is in its block or the next one, else 0."""
+        import cv2
+
+        cell = self._lattice.cell
+        grown = np.zeros((self._lattice.rows * cell, self._lattice.columns * cell), np.uint8)
+        grown[: self._height, : self._width] = opacity > 0
+        blocks = grown.reshape(self._lattice.rows, cell, self._lattice.columns, cell).max(axis=(1, 3))
+        near: Field = cv2.dilate(blocks, np.ones((3, 3), np.uint8)).astype(np.float32)
+        return near
+
+    def _moving_box(self, total: Field) -> tuple[int, int, int, int]:
+        """The rectangle that the moved person fills, in pixels: around it is background, which stays."""
+        import cv2
+
+        if self._there is None:
+            return 0, 0, self._width, self._height
+        where = self._nodes - total / np.float32(self._lattice.cell)
+        there = cv2.remap(self._there, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) > 0
+        rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+        cell = self._lattice.cell
+        return (
+            max(int(columns[0] - 1) * cell, 0),
+            max(int(rows[0] - 1) * cell, 0),
+            min(int(columns[-1] + 2) * cell, self._width),
+            min(int(rows[-1] + 2) * cell, self._height),
+        )
 
     def _draw_eyes(self, pose: Pose) -> None:
         """Put both eyes into the working copy of the picture."""
@@ -180,7 +222,7 @@ class Puppet:
         cell = self._lattice.cell
         shift = np.zeros_like(points)
         for _ in range(3):
-            index = np.rint((points + shift) / cell).astype(int)
+            index = np.rint((points + shift - self._lattice.left) / cell).astype(int)
             column = np.clip(index[:, 0], 0, self._lattice.columns - 1)
             row = np.clip(index[:, 1], 0, self._lattice.rows - 1)
             shift = skull[row, column].astype(np.float64)
@@ -190,6 +232,15 @@ class Puppet:
 def _speaking(expression: NDArray[np.float32]) -> float:
     """How far the mouth has left its rest, 0 to 1, by the channels of speech."""
     return float(np.clip(np.abs(expression[_SPEECH]).sum() / 0.025, 0.0, 1.0))
+
+
+def _alpha(picture: Frame, matte: NDArray[np.float32] | None, face: FaceFrame) -> NDArray[np.float32] | None:
+    """The matte that came along, or what a finder makes of the picture."""
+    if matte is not None and matte.shape == picture.shape[:2]:
+        return matte
+    from thsafe.media.faces import person_matte
+
+    return refined(picture, person_matte(picture), face)
 
 
 def _fitted(

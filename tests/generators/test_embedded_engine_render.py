@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from generators.embedded import cast, engine
+from generators.embedded import cast
+from generators.embedded.cast import cache
 from generators.embedded.engine import Portrait, render_animate, render_say
 from generators.embedded.pose import CHANNELS, Pose
 from generators.embedded.soundtrack import RATE, Manner, Recorded, Spoken, fitted_sound, frame_count
@@ -48,7 +49,7 @@ drawn_once = functools.cache(cast.draw)
 @pytest.fixture(autouse=True)
 def small_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same small drawing for all: it is not what is tested here."""
-    monkeypatch.setattr(engine, "_DRAWN_SIZE", 256)
+    monkeypatch.setattr(cache, "DRAWN_SIZE", 256)
     monkeypatch.setattr(cast, "draw", drawn_once)
 
 

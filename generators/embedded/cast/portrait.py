@@ -24,10 +24,12 @@ class Drawn:
         picture: BGR ``(size, size, 3)``, uint8.
         landmarks: ``(478, 3)`` float32 in pixels, z away from the viewer on the scale of x: those the picture was
             drawn from, in the order of the usual face mesh.
+        matte: ``(size, size)`` float32: how much of each pixel is person, 0 to 1.
     """
 
     picture: npt.NDArray[np.uint8]
     landmarks: npt.NDArray[np.float32]
+    matte: npt.NDArray[np.float32]
 
 
 def draw(person: Person, *, size: int = 1024) -> Drawn:
@@ -121,7 +123,11 @@ def draw(person: Person, *, size: int = 1024) -> Drawn:
         paint.over(canvas, hairs.front.colour, hairs.front.cover)
     grain = paint.noise(frame, 1.6 / u, person.seed + 99)
     canvas *= (1 + 0.006 * grain)[..., None]
-    return Drawn(paint.to_picture(canvas), frame.pixels(points))
+    behind = np.ones_like(head)
+    for cover in (back, front, below.torso, below.neck, cloth_mask, *ears, head):
+        behind = behind * (1 - cover)
+    matte = np.clip(1 - behind, 0, 1).astype(np.float32)
+    return Drawn(paint.to_picture(canvas), frame.pixels(points), matte)
 
 
 def save(person: Person, path: Path, *, size: int = 1024) -> None:

@@ -16,6 +16,7 @@ from policies.territories import WORLD, enclosing
 from thsafe.core.errors import UsageError
 from thsafe.core.types import Label
 
+
 def load_rules() -> tuple[Rule, ...]:
     """The law table that ships with thsafe."""
     return parse_rules(files("policies").joinpath("rules.yaml").read_text(encoding="utf-8"))

@@ -11,7 +11,9 @@ from thsafe.core.canonical import canonical_digest
 from thsafe.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from thsafe.core.types import Frame
+    from pathlib import Path
+
+    from thsafe.core.types import Frame, Json, Progress
     from thsafe.generation import Generator
 
 _ENGINES: Mapping[str, str] = {
@@ -21,6 +23,7 @@ _ENGINES: Mapping[str, str] = {
 }
 _CAST = "generators.embedded.cast:CAST"
 _DRAW = "generators.embedded.cast:draw"
+_TRAINERS: Mapping[str, str] = {"phones": "generators.embedded.training.phones:retrain"}
 
 
 def engine_names() -> tuple[str, ...]:
@@ -54,6 +57,17 @@ def draw_person(name: str, size: int) -> Frame:
     """The named person of the cast, drawn ``size`` pixels square, BGR."""
     picture: Frame = _load(_DRAW)(_load(_CAST)[name], size=size).picture
     return picture
+
+
+def trainable() -> tuple[str, ...]:
+    """Names of the models that thsafe makes itself."""
+    return tuple(_TRAINERS)
+
+
+def train_model(name: str, folder: Path, *, rounds: int, seed: int, progress: Progress) -> Mapping[str, Json]:
+    """Make one of thsafe's own models anew and write weights and card into ``folder``; returns what was measured."""
+    report: Mapping[str, Json] = _load(_TRAINERS[name])(folder, rounds=rounds, seed=seed, progress=progress)
+    return report
 
 
 def _load(target: str) -> Any:

@@ -126,7 +126,8 @@ def test_windows_fade_into_each_other() -> None:
     found = Survey(level=np.zeros(1, np.float32), loud_db=0.0, quiet_db=-34.0, loud_band=0.0, samples=len(sound))
     table = np.concatenate(list(listen.listen([sound], found, listener=Counting())))
     assert table[899, 1] == 1.0
-    assert table[950, 1] == pytest.approx(0.5, abs=0.02)
+    assert table[950, 1] == pytest.approx(0.5, abs=0.03)
+    assert table[936, 1] == table[964, 2] == 1.0  # where only one window hears 0.38 s to both sides, it alone counts
     assert table[1000, 2] == 1.0
 
 

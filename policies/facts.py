@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
@@ -43,6 +43,17 @@ class Declaration:
                 next_step="correct the declared values and ask again",
             )
         return cls(**declared)
+
+
+def declared(names: Collection[str]) -> dict[str, bool]:
+    """``params["declared"]`` for content that is what these words say, and nothing else of the kind.
+
+    Raises:
+        UsageError: ``usage.declaration``: a word that is none of the four.
+    """
+    known = [item.name for item in fields(Declaration)]
+    Declaration.from_params({"declared": dict.fromkeys(names, True)})
+    return {name: name in names for name in known}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

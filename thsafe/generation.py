@@ -46,6 +46,9 @@ class Generator(ABC):
         purpose: what the output is for, in one word of the consent vocabulary.
         territories: where it will be shown (``DE``, ``EU``, ``US-CA``…); they choose the labels the law wants.
         language: BCP 47 tag of what is spoken.
+        channel: where it will be published, in one word of the consent vocabulary.
+        declares: what the requester states of the content: ``sexual``, ``fraud``, ``election``, ``celebrity``; an empty
+            sequence states that it is none of them, None states nothing, and the log keeps the difference.
         home: where keys and log are; the default is the user's own.
         progress: told how far the work is.
     """
@@ -59,6 +62,8 @@ class Generator(ABC):
         purpose: str = "demonstration",
         territories: Sequence[str] = (),
         language: str = "und",
+        channel: str = "any",
+        declares: Sequence[str] | None = None,
         home: Home | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -67,6 +72,8 @@ class Generator(ABC):
         self._purpose = purpose
         self._territories = tuple(territories)
         self._language = language
+        self._channel = channel
+        self._declares = None if declares is None else tuple(declares)
         self._home = home
         self._progress: Progress = progress or Silent()
 
@@ -93,6 +100,7 @@ class Generator(ABC):
             Refused: the gate said no; nothing was written.
             ThsafeError: any other failure; nothing was written.
         """
+        from policies.facts import declared
         from thsafe.destination import Destination
         from thsafe.publishing import publish
 
@@ -103,10 +111,11 @@ class Generator(ABC):
             task=task,
             engine=self.info.name,
             inputs=tuple(inputs),
-            params=dict(params),
+            params=dict(params) if self._declares is None else {**params, "declared": declared(self._declares)},
             purpose=self._purpose,
             territories=self._territories,
             language=self._language,
+            channel=self._channel,
             requester=installation.ring.gate_did,
             job_id=new_job_id(),
             nonce=secrets.token_hex(16),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +29,36 @@ def generate() -> None:
     """
 
 
-def _shared_options(command: _Command) -> _Command:
-    """What every way of generating asks for."""
+_DECLARABLE = ("nothing", "sexual", "fraud", "election", "celebrity")
+
+
+def _shared_options(command: _Command) -> Callable[..., None]:
+    """What every way of generating asks for; what the engine is told of the job reaches the command as ``job``."""
+
+    @functools.wraps(command)
+    def with_job(
+        *,
+        consents: tuple[Path, ...],
+        purpose: str,
+        territories: tuple[str, ...],
+        language: str | None,
+        channel: str,
+        declares: tuple[str, ...],
+        **rest: Any,
+    ) -> None:
+        job = {
+            "consent": consents,
+            "purpose": purpose,
+            "territories": territories,
+            "channel": channel,
+            "declares": [name for name in declares if name != "nothing"] if declares else None,
+        }
+        command(job=job if language is None else {**job, "language": language}, **rest)
+
+    return _with_options(with_job)
+
+
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         json_option,
         force_option,
@@ -40,6 +69,18 @@ def _shared_options(command: _Command) -> _Command:
             multiple=True,
             metavar="CODE",
             help="Where it will be shown (EU, DE, US-CA, CN…); adds the labels its law wants. Repeatable.",
+        ),
+        click.option(
+            "--declares",
+            multiple=True,
+            type=click.Choice(_DECLARABLE),
+            help="State on record what the content is. Unsaid means nothing of the kind, and is recorded so.",
+        ),
+        click.option("--channel", default="any", show_default=True, help="Where it will be published, in one word."),
+        click.option(
+            "--language",
+            metavar="TAG",
+            help="Language of the speech (BCP 47); default: the voice's, else undetermined.",
         ),
         click.option("--purpose", default="demonstration", show_default=True, help="What it is for, in one word."),
         click.option(
@@ -101,9 +142,7 @@ def say(
     size: int,
     fps: int,
     output_path: Path,
-    consents: tuple[Path, ...],
-    purpose: str,
-    territories: tuple[str, ...],
+    job: dict[str, Any],
     seed: int,
     force: bool,
     as_json: bool,
@@ -114,7 +153,7 @@ def say(
     with progress_on_stderr() as progress:
         from thsafe import Portrait
 
-        engine = Portrait(consent=consents, purpose=purpose, territories=territories, progress=progress)
+        engine = Portrait(**{"language": voice, **job}, progress=progress)
         output = engine.say(
             text=words,
             image=image,
@@ -152,9 +191,7 @@ def animate(
     size: int,
     fps: int,
     output_path: Path,
-    consents: tuple[Path, ...],
-    purpose: str,
-    territories: tuple[str, ...],
+    job: dict[str, Any],
     seed: int,
     force: bool,
     as_json: bool,
@@ -171,13 +208,13 @@ def animate(
                     code="usage.portrait",
                     next_step="give --image FILE",
                 )
-            output = SadTalker(consent=consents, purpose=purpose, territories=territories, progress=progress).animate(
+            output = SadTalker(**job, progress=progress).animate(
                 source_image=image, audio_file=audio, output_path=output_path, seed=seed, force=force
             )
         else:
             from thsafe import Portrait
 
-            output = Portrait(consent=consents, purpose=purpose, territories=territories, progress=progress).animate(
+            output = Portrait(**job, progress=progress).animate(
                 image=image,
                 person=person,
                 audio=audio,
@@ -200,9 +237,7 @@ def lipsync(
     video: Path,
     audio: Path,
     output_path: Path,
-    consents: tuple[Path, ...],
-    purpose: str,
-    territories: tuple[str, ...],
+    job: dict[str, Any],
     seed: int,
     force: bool,
     as_json: bool,
@@ -211,7 +246,7 @@ def lipsync(
     with progress_on_stderr() as progress:
         from thsafe import Wav2Lip
 
-        engine = Wav2Lip(consent=consents, purpose=purpose, territories=territories, progress=progress)
+        engine = Wav2Lip(**job, progress=progress)
         output = engine.generate(video=video, audio=audio, output_path=output_path, seed=seed, force=force)
     _show(output, as_json=as_json)
 

@@ -154,6 +154,7 @@ def choose_marks(obligations: Obligations, installation: Installation) -> Marks:
 def _encode(draft: Draft, marks: Marks, target: Path, *, installation: Installation, progress: Progress) -> _Encoded:
     """The loop over frames; nothing is held but the frame in hand."""
     from thsafe.label import LabelStamp
+    from thsafe.media.ahead import ahead
     from thsafe.media.encode import Mp4Writer
     from thsafe.media.planes import bgr_from_i420, i420_from_bgr, split_planes
     from thsafe.provenance.attribution import thumbnail_jpeg
@@ -175,7 +176,7 @@ def _encode(draft: Draft, marks: Marks, target: Path, *, installation: Installat
         channels=draft.channels,
         metadata=marks.metadata,
     ) as writer:
-        for frame in draft.frames:
+        for frame in ahead(draft.frames):
             picture = i420_from_bgr(frame)
             planes = split_planes(picture)
             stamp.apply(planes, count)

@@ -1,0 +1,1 @@
+"""Published detectors that were trained on FaceForensics and its like, run as their authors meant them."""

@@ -5,14 +5,16 @@ import io
 import json
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 from sqlalchemy import update
 
-from policies.engine import PolicyBundle
+from policies.engine import ConsentFacts, Depiction, PolicyBundle, PolicyFacts
+from policies.logged import to_log
+from thsafe.audit.consents import consent_lines
 from thsafe.audit.export import as_csv, as_json_lines, write_csv, write_json_lines
 from thsafe.audit.html import COLUMNS, headline, render_html, write_html
 from thsafe.audit.model import FileState, Measurement, Standing, Verdict
@@ -182,6 +184,59 @@ def test_consents_then_and_now(house):
         found = {(item.code, item.severity) for item in report.exceptions if item.code.startswith("consent.")}
         assert found == ({(code, severity)} if code else set())
         assert (judgements(report.outputs[0])["HOUSE-CONSENT"] is Verdict.FAIL) == takedown
+
+
+def test_consents_then_and_now_side_by_side(house):
+    consent = ConsentFacts(present=True, valid_from=house.now, valid_until=house.now + timedelta(days=90))
+    facts = PolicyFacts(
+        task="say", requester="r", job="j", purpose="demonstration", now=house.now + timedelta(days=1),
+        media_intact=True, depictions=(Depiction(media="a", performer="person", consent=consent),),
+    )  # fmt: skip
+    house.publish("a.mp4", inputs=PERSON, consents=CONSENT, facts=to_log(facts))
+    house.publish("b.mp4", inputs=PERSON, consents=CONSENT, facts=None)
+    (line,) = consent_lines(audit(house).outputs)
+    assert (line.then, line.now) == (("active", "unknown"), "not looked up")
+    house.standings["urn:uuid:1"] = Standing(id="urn:uuid:1", state="revoked", digest="ee" * 32)
+    report = audit(house, consent=house.consent)
+    (line,) = consent_lines(report.outputs)
+    assert line.now == "revoked"
+    assert line.outputs == tuple(output.record.ledger_index for output in report.outputs)
+    assert (report.outputs[0].consents_then[0].state, report.outputs[0].consents[0].state) == ("active", "revoked")
+    assert "Consents, then and now" in render_html(report)
+    rows = list(csv.DictReader(io.StringIO(as_csv(report))))
+    assert (rows[0]["consents_then"], rows[0]["consents_now"]) == ("urn:uuid:1=active", "urn:uuid:1=revoked")
+
+
+def test_an_output_whose_process_died_is_withdrawn_not_missing(house):
+    for name in ("died.mp4", "gone.mp4", "other.mp4"):
+        house.publish(name)
+        (house.folder / name).unlink()
+    house.ledger.append({"type": "failed", "job": "job-died.mp4", "reason": "interrupted"})
+    house.ledger.append({"type": "failed", "job": "job-other.mp4", "reason": "engine.crash"})
+    report = audit(house)
+    assert [output.state for output in report.outputs] == ["withdrawn", "missing", "missing"]
+    assert codes(report, "died.mp4") == {"output.withdrawn"}
+    assert report.outputs[0].judgements == ()
+    assert report.outputs[1].judgements != ()
+    parse(render_html(report))
+
+
+def test_many_copies_are_one_line(house):
+    house.publish("a.mp4")
+    record = house.ledger.outputs.by_manifest("urn:c2pa:a.mp4")
+    for number in range(9):
+        path = house.folder / f"copy{number}.mp4"
+        path.write_bytes(b"%d" % number)
+        signed = number < 5
+        house.measured[path] = Measurement(
+            watermark_id=record.watermark_id,
+            manifest_id="urn:c2pa:a.mp4" if signed else None,
+            credentials_intact=signed,
+        )
+    found = {item.code: item for item in audit(house).exceptions if item.code.startswith("file.")}
+    assert {code: item.severity for code, item in found.items()} == {"file.copy": "low", "file.copy-unsigned": "medium"}
+    assert found["file.copy"].words.startswith("5 altered copies of 1 output")
+    assert len(audit(house).strays) == 9
 
 
 def test_sample_is_drawn_by_the_log(house):

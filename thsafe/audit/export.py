@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from thsafe.audit.html import write_text
-from thsafe.audit.model import AuditedOutput, AuditReport, Measurement
+from thsafe.audit.model import AuditedOutput, AuditReport, Measurement, Standing
 from thsafe.core.types import Json
 
 _COLUMNS = (
     "entry", "at", "file", "state", "sha256", "manifest_id", "watermark_id", "engine", "task", "purpose", "territories",
-    "rule", "verdict", "reason",
+    "consents_then", "consents_now", "rule", "verdict", "reason",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -38,6 +38,8 @@ def as_csv(report: AuditReport) -> str:
             record.task,
             output.intent.get("purpose", ""),
             " ".join(output.intent.get("territories", ())),
+            " ".join(f"{item.id}={item.state}" for item in output.consents_then),
+            " ".join(f"{item.id}={item.state}" for item in output.consents),
         )
         rows = [(item.rule, str(item.verdict), item.reason) for item in output.judgements] or [("", "", "")]
         for row in rows:
@@ -124,16 +126,18 @@ def _output(output: AuditedOutput) -> dict[str, Json]:
         "watermark_id": record.watermark_id,
         "intent": {"index": output.intent_index, **output.intent} if output.intent_index is not None else None,
         "measurement": _measurement(output.measurement) if output.measurement else None,
-        "consents": [
-            {"id": item.id, "state": item.state, "digest": item.digest, "valid_until": item.valid_until}
-            for item in output.consents
-        ],
+        "consents": [_standing(item) for item in output.consents],
+        "consents_then": [_standing(item) for item in output.consents_then],
         "judgements": [
             {"rule": item.rule, "verdict": str(item.verdict), "reason": item.reason, "evidence": dict(item.evidence)}
             for item in output.judgements
         ],
         "proof": output.proof.as_dict() if output.proof else None,
     }
+
+
+def _standing(item: Standing) -> dict[str, Json]:
+    return {"id": item.id, "state": item.state, "digest": item.digest, "valid_until": item.valid_until}
 
 
 def _measurement(seen: Measurement) -> dict[str, Json]:

@@ -9,6 +9,17 @@ from thsafe.audit.model import AuditedOutput, FileState, Finding, Judgement, Str
 from thsafe.audit.replay import Decisions, Replay
 from thsafe.ledger.check import LogReport
 
+_MOST_LINES = 3
+"""So many files of one kind have a line each; more of them share one."""
+
+_STRAYS = {
+    "unlogged": ("high", ""),
+    "copy-unsigned": ("medium", "{count} altered copies of {origins} lack whole credentials; they are listed below."),
+    "copy": ("low", "{count} altered copies of {origins} carry whole credentials; they are listed below."),
+    "foreign": ("low", "{count} media files carry no mark of this installation; they are listed below."),
+}
+"""Kind of stray file: (severity, words for many)."""
+
 _ORDER = {"high": 0, "medium": 1, "low": 2}
 
 
@@ -75,15 +86,22 @@ def _times(count: int, word: str) -> str:
 
 
 def _of_files(strays: Iterable[StrayFile], unreadable: Iterable[Path]) -> Iterator[Finding]:
-    severities = {"unlogged": "high", "copy": "medium", "foreign": "low"}
+    kinds: dict[str, list[StrayFile]] = {}
     for stray in strays:
-        yield Finding(
-            severity=severities[stray.kind],
-            code=f"file.{stray.kind}",
-            words=stray.words,
-            index=stray.of,
-            file=stray.path.name,
-        )
+        kind = "copy-unsigned" if stray.kind == "copy" and not stray.credentials else stray.kind
+        kinds.setdefault(kind, []).append(stray)
+    for kind, found in kinds.items():
+        severity, many = _STRAYS[kind]
+        # Each unlogged file is a case of its own; of the others, many are one line and a list below.
+        if kind == "unlogged" or len(found) <= _MOST_LINES:
+            for stray in found:
+                yield Finding(
+                    severity=severity, code=f"file.{kind}", words=stray.words, index=stray.of, file=stray.path.name
+                )
+        else:
+            origins = len({stray.of for stray in found})
+            words = many.format(count=len(found), origins="1 output" if origins == 1 else f"{origins} outputs")
+            yield Finding(severity=severity, code=f"file.{kind}", words=words)
     for path in unreadable:
         yield Finding(severity="medium", code="file.unreadable", words="The file cannot be read.", file=path.name)
 
@@ -99,6 +117,9 @@ def _of_output(output: AuditedOutput) -> Iterator[Finding]:
         yield finding("high", "file.changed", "The file is not the one that was published: its bytes differ.")
     elif output.state is FileState.MISSING:
         yield finding("medium", "file.missing", "The file was not found where it was published nor in the folders.")
+    elif output.state is FileState.WITHDRAWN:
+        words = "Withdrawn: its process died between the log entry and the file's name, so nothing was published."
+        yield finding("low", "output.withdrawn", words)
     for verdict, reason, rules in grouped(output.judgements):
         if verdict is Verdict.FAIL:
             code = f"rule.{rules[0]}" if len(rules) == 1 else "rules"

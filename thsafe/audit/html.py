@@ -17,12 +17,19 @@ from pathlib import Path
 from policies.obligations import HOUSE
 from policies.rules import Rule
 from thsafe.audit import timeline
+from thsafe.audit.consents import consent_lines
 from thsafe.audit.findings import grouped
 from thsafe.audit.model import AuditedOutput, AuditReport, FileState, Judgement, Verdict
 from thsafe.core.errors import StoreError
 
 SYMBOLS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNDETERMINED: "?", Verdict.NOT_APPLICABLE: "–"}
-FILE_SYMBOLS = {FileState.INTACT: "✓", FileState.CHANGED: "✗", FileState.MISSING: "?", FileState.NOT_SAMPLED: "–"}
+FILE_SYMBOLS = {
+    FileState.INTACT: "✓",
+    FileState.CHANGED: "✗",
+    FileState.MISSING: "?",
+    FileState.NOT_SAMPLED: "–",
+    FileState.WITHDRAWN: "–",
+}
 SEVERITY_SYMBOLS = {"high": "✗", "medium": "!", "low": "i"}
 
 COLUMNS = 24
@@ -68,6 +75,7 @@ def render_html(report: AuditReport) -> str:
         packs=_packs([line for line in lines if line.worst is not Verdict.NOT_APPLICABLE]),
         beside=[line for line in lines if line.worst is Verdict.NOT_APPLICABLE and any(line.counts.values())],
         columns=report.outputs if len(report.outputs) <= COLUMNS else (),
+        consents=consent_lines(report.outputs),
         timeline=timeline.draw(report.timeline),
         drawing=timeline,
         cards=cards[:CARDS],

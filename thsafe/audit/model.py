@@ -141,6 +141,8 @@ class FileState(StrEnum):
     """A file stands at its place but with other bytes."""
     MISSING = "missing"
     """No file with its bytes, nor any at its place."""
+    WITHDRAWN = "withdrawn"
+    """Logged, but its process died before the file got its name, and the log says so: nothing was published."""
     NOT_SAMPLED = "not-sampled"
     """Outside the sample: not looked at."""
 
@@ -160,6 +162,9 @@ class AuditedOutput:
     """Where its bytes were found."""
     measurement: Measurement | None
     consents: tuple[Standing, ...]
+    """How they stand now."""
+    consents_then: tuple[Standing, ...]
+    """How they stood when the job was permitted, as the log has it."""
     judgements: tuple[Judgement, ...]
     proof: InclusionProof | None
 
@@ -180,6 +185,8 @@ class StrayFile:
     words: str
     of: int | None = None
     """Log index of the output it is a copy of."""
+    credentials: bool = False
+    """Whether its own credentials are whole: a copy with them still says what it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from policies.rules import Rule
 from thsafe.audit import law
 from thsafe.audit.answers import Facts
 from thsafe.audit.checkers import judge
+from thsafe.audit.consents import standings_then
 from thsafe.audit.files import Population
 from thsafe.audit.findings import findings_of
 from thsafe.audit.model import (
@@ -119,6 +120,8 @@ class _History:
     intents: dict[str, tuple[int, Mapping[str, Json]]] = field(default_factory=dict)
     outputs: dict[int, Mapping[str, Json]] = field(default_factory=dict)
     minutes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    withdrawn: set[str] = field(default_factory=set)
+    """Jobs whose process died between the log entry and the file's name."""
     failures: Counter[str] = field(default_factory=Counter)
     policies: set[str] = field(default_factory=set)
     decisions: Decisions
@@ -186,6 +189,8 @@ class _Audit:
                 history.intents[job] = (entry.index, entry.event)
             elif entry.type == "output":
                 history.outputs[entry.index] = entry.event
+            elif entry.type == "failed" and entry.event.get("reason") == "interrupted" and isinstance(job, str):
+                history.withdrawn.add(job)
             early = self.since is not None and entry.at < self.since
             if entry.type in {"intent", "refusal"}:
                 history.decisions.add(entry.index, entry.event, counted=not early)
@@ -210,7 +215,10 @@ class _Audit:
         judgements: tuple[Judgement, ...] = ()
         if measured:
             state, path = population.find(record)
-            rules = self._rules_for(intent)
+            if state is FileState.MISSING and event.get("job") in history.withdrawn:
+                state = FileState.WITHDRAWN
+            # What was never published has nothing to show a rule.
+            rules = () if state is FileState.WITHDRAWN else self._rules_for(intent)
             seen = self._measure(path, rules, intent) if path is not None else None
             facts = Facts(
                 record=record,
@@ -233,6 +241,7 @@ class _Audit:
             path=path,
             measurement=seen,
             consents=consents,
+            consents_then=standings_then(intent),
             judgements=judgements,
             proof=self._prove(record.ledger_index),
         )
@@ -296,8 +305,17 @@ class _Audit:
         record = by_mark or by_manifest
         if record is not None:
             how = "watermark" if by_mark else "manifest"
-            words = f"An altered copy of {Path(record.path).name}: its {how} leads to log entry {record.ledger_index}."
-            return StrayFile(path=path, sha256=digest, kind="copy", words=words, of=record.ledger_index)
+            kept = "with whole credentials" if seen.credentials_intact else "without whole credentials"
+            place = f"its {how} leads to log entry {record.ledger_index}"
+            words = f"An altered copy of {Path(record.path).name}, {kept}: {place}."
+            return StrayFile(
+                path=path,
+                sha256=digest,
+                kind="copy",
+                words=words,
+                of=record.ledger_index,
+                credentials=seen.credentials_intact is True,
+            )
         if seen.watermark_id:
             words = f"It carries a watermark of this installation ({seen.watermark_id}) that the log does not know."
             return StrayFile(path=path, sha256=digest, kind="unlogged", words=words)

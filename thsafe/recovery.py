@@ -106,9 +106,9 @@ def _recover(examination: Examination, record: OutputRecord, installation: Insta
 
 
 def _read_stored(examination: Examination, record: OutputRecord, installation: Installation) -> Credentials:
-    from thsafe.provenance.read import read_credentials
+    from thsafe.provenance.isolated import read_credentials_isolated
 
-    return read_credentials(
+    return read_credentials_isolated(
         examination.path,
         trust=installation.trust(),
         manifest_bytes=record.manifest,

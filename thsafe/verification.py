@@ -111,8 +111,10 @@ def examine(
     """The same, with what the checks saw: frames and manifest for whoever draws the report."""
     from thsafe.media.digest import hash_file
     from thsafe.media.probe import probe
+    from thsafe.provenance.isolated import warm_up
 
     telling = progress or Silent()
+    warm_up()
     source = Path(path)
     info = probe(source)
     place = home or Home.default()
@@ -186,11 +188,13 @@ def _check_log(examination: Examination) -> Evidence:
 def _check_credentials(examination: Examination) -> Evidence:
     """The manifest in the file, judged by our own ladder."""
     from thsafe.findings import credentials_evidence
-    from thsafe.provenance.read import read_credentials
+    from thsafe.provenance.isolated import read_credentials_isolated
     from thsafe.provenance.trust import Trust
 
     trust = Trust.of_home(examination.home)
-    examination.credentials = read_credentials(examination.path, trust=trust, media_type=examination.info.media_type)
+    examination.credentials = read_credentials_isolated(
+        examination.path, trust=trust, media_type=examination.info.media_type
+    )
     return credentials_evidence(examination.credentials)
 
 

@@ -52,3 +52,26 @@ def test_memory_limit(signed, trust):
 def test_missing(trust, tmp_path):
     with pytest.raises(InputError):
         read_credentials_isolated(tmp_path / "absent.mp4", trust=trust)
+
+
+def test_every_file_gets_a_process_of_its_own_from_one_template(signed, clip, trust):
+    from thsafe.provenance import isolated
+
+    read_credentials_isolated(signed[0], trust=trust)
+    template = isolated._FORK._process.pid
+    assert read_credentials_isolated(clip, trust=trust).state is Ladder.NONE
+    assert read_credentials_isolated(signed[0], trust=trust, megabytes=64).state is Ladder.NOT_EVALUATED
+    assert read_credentials_isolated(signed[0], trust=trust).state is Ladder.INTACT_DEVELOPMENT
+    assert isolated._FORK._process.pid == template
+
+
+def test_a_template_that_dies_is_replaced(signed, trust):
+    import os
+    import signal
+
+    from thsafe.provenance import isolated
+
+    read_credentials_isolated(signed[0], trust=trust)
+    os.kill(isolated._FORK._process.pid, signal.SIGKILL)
+    isolated._FORK._process.wait()
+    assert read_credentials_isolated(signed[0], trust=trust).state is Ladder.INTACT_DEVELOPMENT

@@ -1,20 +1,29 @@
 """Reading credentials of an untrusted file in a process of its own, with limits on time and memory.
 
 The manifest parser is native code that meets bytes from strangers; crafted files have made it run out of memory. The
-child gets the file's name and the trust lists, and answers in JSON, which cannot carry anything but values.
+child gets the file's name and the trust lists, and answers in JSON, which cannot carry anything but values. Every file
+gets a child of its own, forked from a template that has the parser loaded.
 """
 
 from __future__ import annotations
 
+import atexit
 import base64
 import dataclasses
 import json
 import os
 import resource
+import select
+import signal
+import struct
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from thsafe.core.errors import InputError
 from thsafe.core.types import Json
@@ -24,6 +33,11 @@ from thsafe.provenance.trust import Trust, TrustKind, TrustList
 from thsafe.provenance.unprotected import ByteRange
 
 _MAX_ANSWER = 64 << 20
+_FRAME = struct.Struct(">BQ")
+_DONE, _STOPPED, _TOO_LONG = 0, 1, 2
+_GRACE = 5.0
+_START = 60.0
+# Seconds for the template to load the SDK on a busy machine, before its first answer.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
 
 
@@ -57,24 +71,23 @@ def read_credentials_isolated(
         "manifest": None if manifest_bytes is None else base64.b64encode(manifest_bytes).decode(),
         "media_type": media_type,
     }
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "thsafe.provenance.isolated", str(megabytes), str(max(1, round(seconds)))],
-            input=json.dumps(task).encode(),
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-            env=environment,
-        )
-    except subprocess.TimeoutExpired:
+        outcome, answer = _FORK.ask(json.dumps(task).encode(), seconds=seconds, megabytes=megabytes)
+    except (OSError, EOFError) as problem:
+        return _not_evaluated(f"the reader cannot be reached: {type(problem).__name__}")
+    if outcome == _TOO_LONG:
         return _not_evaluated(f"reading took longer than {seconds:g} seconds")
-    if done.returncode != 0 or len(done.stdout) > _MAX_ANSWER:
-        return _not_evaluated(f"the reader stopped with status {done.returncode}: it met a limit or crashed")
+    if outcome == _STOPPED:
+        return _not_evaluated(f"the reader stopped with status {answer.decode()}: it met a limit or crashed")
     try:
-        return credentials_from_json(json.loads(done.stdout))
+        return credentials_from_json(json.loads(answer))
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         return _not_evaluated(f"the reader's answer cannot be understood: {type(problem).__name__}")
+
+
+def warm_up() -> None:
+    """Start the process that readers are forked from, without waiting for it; the next reading finds it ready."""
+    _FORK.start()
 
 
 def credentials_to_json(found: Credentials) -> dict[str, Json]:
@@ -108,21 +121,159 @@ def _not_evaluated(reason: str) -> Credentials:
     return Credentials(state=Ladder.NOT_EVALUATED, reasons=(reason,))
 
 
-def _main() -> None:
-    limit, seconds = int(sys.argv[1]) << 20, int(sys.argv[2])
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    task = json.load(sys.stdin)
+class _Fork:
+    """The parent's end: one template process that has the SDK loaded and forks a fresh reader for every file.
+
+    A reader that was taken over by one file never sees another; a fork costs milliseconds, a new interpreter a third of
+    a second. The template reads no media itself and ends with its parent, whose pipe it listens to.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+
+    def start(self) -> None:
+        with self._lock:
+            self._running()
+
+    def ask(self, task: bytes, *, seconds: float, megabytes: int) -> tuple[int, bytes]:
+        with self._lock:
+            process = self._running()
+            try:
+                return _exchange(process, f"{megabytes} {seconds}\n".encode() + task + b"\n", seconds + _GRACE)
+            except BaseException:
+                self._stop()  # what it says next would answer another question
+                raise
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stop()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and (self._owner != os.getpid() or self._process.poll() is not None):
+            self._stop()
+        if self._process is None:
+            environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "thsafe.provenance.isolated"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,  # an interrupt at the terminal is the parent's to handle
+            )
+            self._owner = os.getpid()
+        return self._process
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+        if self._owner == os.getpid():
+            process.kill()
+            process.wait()
+        else:
+            process.returncode = 0  # another process's child: not ours to wait for
+
+
+def _exchange(process: subprocess.Popen[bytes], question: bytes, seconds: float) -> tuple[int, bytes]:
+    if process.stdin is None or process.stdout is None:
+        raise EOFError
+    process.stdin.write(question)
+    process.stdin.flush()
+    handle, deadline = process.stdout.fileno(), time.monotonic() + seconds + _START
+    header = _receive(handle, _FRAME.size, deadline)
+    outcome, length = _FRAME.unpack(header)
+    return outcome, _receive(handle, length, deadline)
+
+
+def _receive(handle: int, length: int, deadline: float) -> bytes:
+    """Exactly so many bytes; raises EOFError if the other end closes or the deadline passes."""
+    parts = bytearray()
+    while len(parts) < length:
+        if not select.select([handle], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise EOFError
+        piece = os.read(handle, min(1 << 20, length - len(parts)))
+        if not piece:
+            raise EOFError
+        parts += piece
+    return bytes(parts)
+
+
+def _serve() -> None:
+    """The template process: one question after another, each answered by a fork of its own."""
+    questions, answers = sys.stdin.buffer, os.dup(1)
+    silence = os.open(os.devnull, os.O_RDWR)
+    os.dup2(silence, 1)
+    while limits := questions.readline():
+        megabytes, seconds = limits.split()
+        outcome, answer = _fork_reader(questions.readline(), int(megabytes), float(seconds), answers, silence)
+        with open(answers, "wb", closefd=False) as stream:
+            stream.write(_FRAME.pack(outcome, len(answer)) + answer)
+
+
+def _fork_reader(task: bytes, megabytes: int, seconds: float, answers: int, silence: int) -> tuple[int, bytes]:
+    incoming, outgoing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        # The parent's pipes are not for a process that may be taken over by what it reads.
+        os.close(incoming)
+        os.close(answers)
+        os.dup2(silence, 0)
+        _read_and_exit(task, megabytes, seconds, outgoing)
+    os.close(outgoing)
+    answer, outcome, deadline = bytearray(), _DONE, time.monotonic() + seconds
+    while True:
+        if not select.select([incoming], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            outcome = _TOO_LONG
+            break
+        piece = os.read(incoming, 1 << 20)
+        answer += piece
+        if not piece or len(answer) > _MAX_ANSWER:
+            break
+    os.close(incoming)
+    if outcome != _DONE or len(answer) > _MAX_ANSWER:
+        os.kill(child, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if outcome == _TOO_LONG:
+        return outcome, b""
+    return (_STOPPED, str(status).encode()) if status else (_DONE, bytes(answer))
+
+
+def _read_and_exit(task: bytes, megabytes: int, seconds: float, outgoing: int) -> NoReturn:
+    try:
+        limit, share = megabytes << 20, max(1, round(seconds))
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CPU, (share, share + 1))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with open(outgoing, "wb") as stream:
+            stream.write(_answer(json.loads(task)))
+    except BaseException:  # noqa: BLE001 - the exit status is the whole message
+        os._exit(1)
+    os._exit(0)
+
+
+def _answer(task: Json) -> bytes:
     lists = tuple(
         TrustList(name=name, kind=TrustKind(kind), pem=pem.encode("latin-1")) for name, kind, pem in task["lists"]
     )
     manifest = None if task["manifest"] is None else base64.b64decode(task["manifest"])
     found = read_credentials(
-        Path(task["path"]), trust=Trust(lists), manifest_bytes=manifest, media_type=task["media_type"]
+        Path(task["path"]),
+        trust=Trust(lists),
+        manifest_bytes=manifest,
+        media_type=task["media_type"],
     )
-    json.dump(credentials_to_json(found), sys.stdout)
+    return json.dumps(credentials_to_json(found)).encode()
 
+
+_FORK = _Fork()
+atexit.register(_FORK.stop)
 
 if __name__ == "__main__":
-    _main()
+    _serve()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from thsafe.core.canonical import canonical_digest
@@ -13,7 +13,7 @@ from thsafe.core.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from thsafe.core.types import Frame, Json, Progress
+    from thsafe.core.types import Evidence, Frame, Json, Progress
     from thsafe.generation import Generator
 
 _ENGINES: Mapping[str, str] = {
@@ -23,6 +23,8 @@ _ENGINES: Mapping[str, str] = {
 }
 _CAST = "generators.embedded.cast:CAST"
 _DRAW = "generators.embedded.cast:draw"
+_PUBLISHED = "detectors.faceforensics.check:PUBLISHED"
+_EXAMINE = "detectors.faceforensics.check:examine_faces"
 _TRAINERS: Mapping[str, str] = {"phones": "generators.embedded.training.phones:retrain"}
 
 
@@ -57,6 +59,17 @@ def draw_person(name: str, size: int) -> Frame:
     """The named person of the cast, drawn ``size`` pixels square, BGR."""
     picture: Frame = _load(_DRAW)(_load(_CAST)[name], size=size).picture
     return picture
+
+
+def detectors() -> Mapping[str, tuple[str, ...]]:
+    """Names of the forensic detectors, each with the model cards of its weights; importing them loads no torch."""
+    return {name: published.cards for name, published in _load(_PUBLISHED).items()}
+
+
+def run_detector(name: str, weights: Sequence[Path], frames: Sequence[tuple[float, Frame]]) -> Evidence:
+    """Let one detector look at frames given as (seconds, BGR)."""
+    found: Evidence = _load(_EXAMINE)(name, weights, frames)
+    return found
 
 
 def trainable() -> tuple[str, ...]:

@@ -86,6 +86,7 @@ def verify(
     home: Home | None = None,
     progress: Progress | None = None,
     record: bool = True,
+    detectors: bool = False,
 ) -> Report:
     """Examine any picture, video or sound file and say what can be said about it.
 
@@ -94,11 +95,12 @@ def verify(
         home: keys, log and store to read marks with; the default is the user's own, if it exists.
         progress: told which check runs.
         record: add a line to the audit log, where there is one.
+        detectors: also let the installed forensic detectors look; their scores decide nothing.
 
     Raises:
         InputError: the file is missing, unreadable, not media or over a limit.
     """
-    return examine(path, home=home, progress=progress, record=record)[1]
+    return examine(path, home=home, progress=progress, record=record, detectors=detectors)[1]
 
 
 def examine(
@@ -107,13 +109,16 @@ def examine(
     home: Home | None = None,
     progress: Progress | None = None,
     record: bool = True,
+    detectors: bool = False,
 ) -> tuple[Examination, Report]:
     """The same, with what the checks saw: frames and manifest for whoever draws the report."""
+    from thsafe.forensics import forensic_checks
     from thsafe.media.digest import hash_file
     from thsafe.media.probe import probe
     from thsafe.provenance.isolated import warm_up
 
     telling = progress or Silent()
+    checks = {**_CHECKS, **forensic_checks(home or Home.default())} if detectors else _CHECKS
     warm_up()
     source = Path(path)
     info = probe(source)
@@ -121,7 +126,7 @@ def examine(
     installation = Installation.open_or_none(place)
     examination = Examination(path=source, info=info, sha256=hash_file(source), home=place, installation=installation)
     evidence = []
-    for name, check in _CHECKS.items():
+    for name, check in checks.items():
         telling.start(name, None)
         evidence.append(_run(name, check, examination))
     verdict, sentence = conclude(evidence)
@@ -246,8 +251,11 @@ def _limits(evidence: list[Evidence], examination: Examination) -> tuple[str, ..
     limits = [
         "Credentials and watermarks say where a file comes from, not whether what it shows is true.",
         "A file without credentials and watermark may be anything: most files have neither.",
-        "No picture or sound forensics ran; this report rests on provenance alone.",
     ]
+    if any(item.check.startswith("detector.") for item in evidence):
+        limits.append("Detector scores are experimental: published weights are near chance on modern talking heads.")
+    else:
+        limits.append("No picture or sound forensics ran; this report rests on provenance alone.")
     if examination.installation is None:
         limits.append("Watermarks and the log were not consulted: this machine has no thsafe keys.")
     else:

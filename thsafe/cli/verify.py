@@ -41,9 +41,12 @@ _COLOURS = {
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
 @click.option("--report", "report_path", type=click.Path(path_type=Path), help="Also write one HTML file.")
 @click.option("--fail-on", default="tampered,signs", show_default=True, help="Which verdicts set the exit code.")
+@click.option("--detectors", is_flag=True, help="Let installed forensic detectors look too; they decide nothing.")
 @click.option("--force", is_flag=True, help="Replace the report if it exists.")
 @json_option
-def verify(files: tuple[Path, ...], report_path: Path | None, fail_on: str, force: bool, as_json: bool) -> int:
+def verify(
+    files: tuple[Path, ...], report_path: Path | None, fail_on: str, detectors: bool, force: bool, as_json: bool
+) -> int:
     """Say what can be said about a file: graded, with the evidence under it.
 
     Works on video, pictures and sound from anywhere; never calls anything real or fake.
@@ -54,7 +57,7 @@ def verify(files: tuple[Path, ...], report_path: Path | None, fail_on: str, forc
     printed: list[object] = []
     for file in files:
         try:
-            report = _verify_one(file, report_path)
+            report = _verify_one(file, report_path, detectors=detectors)
         except ThsafeError as problem:
             if len(files) == 1:
                 raise
@@ -80,11 +83,11 @@ def _worst(codes: list[int]) -> int:
     return min(found) if found else max(codes, default=0)
 
 
-def _verify_one(file: Path, report_path: Path | None) -> Report:
+def _verify_one(file: Path, report_path: Path | None, *, detectors: bool) -> Report:
     from thsafe.verification import examine
 
     with progress_on_stderr() as progress:
-        examination, report = examine(file, progress=progress)
+        examination, report = examine(file, progress=progress, detectors=detectors)
         if report_path is not None:
             from thsafe.report.html import write_html
 

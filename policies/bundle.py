@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,8 @@ ENGINE_RANGE: Final = ((4, 12), (5, 0))
 """Versions of cedarpy whose behaviour the mutation tests have covered: from, below."""
 
 PERMIT_FILE: Final = "00-permit.cedar"
+ADDED: Final = "added/"
+"""Stands before the names of files that a customer added."""
 
 BASELINE: Final = frozenset(
     {
@@ -98,20 +100,30 @@ class PolicyBundle:
     """``cedarpy.Schema``."""
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> PolicyBundle:
+    def load(
+        cls, folder: Path | None = None, *, added: Path | None = None, approvers: Collection[str] = ()
+    ) -> PolicyBundle:
         """Read, check and parse a bundle.
 
         Args:
             folder: the bundle; the package's own files if None.
+            added: a folder with more ``*.cedar`` files, which may only forbid: they make the bundle stricter.
+            approvers: DIDs that must all have signed the added files' ``bundle.json``.
 
         Raises:
             PolicyRefused: ``policy.unreadable``, ``policy.engine``, ``policy.schema``, ``policy.id``,
-                ``policy.permit``, ``policy.rule``, ``policy.baseline`` or ``policy.digest``.
+                ``policy.permit``, ``policy.rule``, ``policy.baseline`` or ``policy.approval``.
         """
+        from policies.approval import check
         from policies.lint import lint
 
         place = folder or PACKAGE_FOLDER
         files = read_files(place)
+        check(place, files)
+        if added is not None:
+            more = read_added(added)
+            check(added, more, approvers)
+            files |= {f"{ADDED}{name}": text for name, text in more.items()}
         version = engine_version()
         findings = lint(files)
         if findings:
@@ -154,6 +166,24 @@ def read_files(folder: Path) -> dict[str, str]:
             next_step="name a folder with a whole bundle, or install thsafe again",
         ) from problem
     return dict(sorted(files.items()))
+
+
+def read_added(folder: Path) -> dict[str, str]:
+    """The texts of policies that a customer adds, by file name, sorted.
+
+    Raises:
+        PolicyRefused: ``policy.unreadable``.
+    """
+    try:
+        return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.cedar"))}
+    except (OSError, UnicodeDecodeError) as problem:
+        raise PolicyRefused(
+            f"The added policies in {folder} cannot be read.",
+            code="policy.unreadable",
+            found=str(problem),
+            rule="added policies are *.cedar files of this user's",
+            next_step="mend the file or its permissions, then: thsafe policy lint",
+        ) from problem
 
 
 def digest_of(files: Mapping[str, str]) -> str:

@@ -35,6 +35,7 @@ from thsafe.core.errors import ConsentRefused
 from thsafe.core.types import Decision, Json, MediaKind, MediaRef, Request, Task
 from thsafe.home import Home
 from thsafe.permit import PERMIT_TERM, Permit, intact, make_permit, verify_inputs
+from thsafe.rulebook import policies_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -94,7 +95,7 @@ class Gate:
             home: the installation.
             ledger: the audit log.
             keys: the installation's keys; the gate key presents bare records whose licensee it is.
-            bundle: the policies; the package's own if None.
+            bundle: the policies; the package's own and those that the home adds if None.
             clock: the time.
             synthetic_proof: whether a picture provably shows nobody real; without it nothing is proven.
             screen: classifiers where they are installed: which of ``sexual``, ``fraud``, ``election``, ``celebrity``
@@ -109,7 +110,7 @@ class Gate:
         self._ledger = ledger
         self._keys = keys
         self._did = keys.gate_did
-        self._bundle = bundle or PolicyBundle.load()
+        self._bundle = bundle or policies_of(home)
         self._clock = clock
         self._synthetic_proof = synthetic_proof
         self._screen = screen

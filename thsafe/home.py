@@ -57,6 +57,16 @@ class Home:
         return self.path / "models"
 
     @property
+    def policies(self) -> Path:
+        """Policies that the user adds to the gate's own: ``*.cedar`` files that may only forbid (``policies``)."""
+        return self.path / "policies"
+
+    @property
+    def approvers(self) -> Path:
+        """Who must have signed the added policies, as JSON ``{"approvers": [DID, …]}``; optional."""
+        return self.path / "approvers.json"
+
+    @property
     def cache(self) -> Path:
         """What can be made again at any time; may be deleted."""
         return self.path / "cache"

@@ -1,0 +1,32 @@
+"""The policies of one installation: the package's own, and those that its owner has added to make them stricter."""
+
+from __future__ import annotations
+
+from policies.bundle import PolicyBundle
+from thsafe.consent.files import malformed, read_object
+from thsafe.home import Home
+
+
+def policies_of(home: Home) -> PolicyBundle:
+    """The bundle that this installation's gate decides by.
+
+    Raises:
+        PolicyRefused: the added policies are unsound, permit something, or are not approved as they stand.
+        InputError: the list of approvers is damaged.
+    """
+    approvers = approvers_of(home)
+    return PolicyBundle.load(added=home.policies if home.policies.is_dir() or approvers else None, approvers=approvers)
+
+
+def approvers_of(home: Home) -> frozenset[str]:
+    """DIDs of those who must have signed the added policies; nobody where there is no list.
+
+    Raises:
+        InputError: ``consent.malformed``: the list is damaged; whom to believe is never guessed.
+    """
+    if not home.approvers.is_file():
+        return frozenset()
+    listed = read_object(home.approvers, "list of approvers").get("approvers")
+    if not isinstance(listed, list) or not listed or not all(isinstance(item, str) for item in listed):
+        raise malformed("list of approvers", f"{home.approvers.name} has no list of DIDs under 'approvers'")
+    return frozenset(listed)

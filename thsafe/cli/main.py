@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -21,10 +22,13 @@ _COMMANDS = {
     "verify": ("thsafe.cli.verify:verify", "Say what can be said about a file."),
     "inspect": ("thsafe.cli.inspect:inspect", "Show a file's manifest, watermark and log entry; no verdict."),
     "manifest": ("thsafe.cli.manifest:manifest", "Show a file's content credentials, or check how they are written."),
+    "analyse": ("thsafe.cli.analyse:analyse", "Measure what a face in a film does."),
     "audit": ("thsafe.cli.audit:audit", "Prove which outputs exist, under whose consent, meeting which rules."),
     "consent": ("thsafe.cli.consent:consent", "Make, check and revoke consent records."),
     "cast": ("thsafe.cli.cast:cast", "People drawn by thsafe's own code: list them, draw them."),
     "keys": ("thsafe.cli.keys:keys", "Make and list keys and certificates."),
+    "publish": ("thsafe.cli.publish:publish", "Write the receipt for a platform, with its AI flag."),
+    "erase": ("thsafe.cli.erase:erase", "Forget a person; proofs stay valid."),
     "log": ("thsafe.cli.log:log", "Read and prove the audit log."),
     "policy": ("thsafe.cli.policy:policy", "Show and test the rules of the gate."),
     "models": ("thsafe.cli.models:models", "Model weights: cards, fetching, checking."),
@@ -109,6 +113,8 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the documented code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    # Being told to end is like Ctrl-C: working folders are removed and the log closes the job's intent.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(int(run(given)))
 
 

@@ -115,11 +115,11 @@ class Ledger:
         with writing(self._engine) as connection:
             return self._writer.append(connection, drafts)
 
-    def erase(self, subject: str, *, consents: Sequence[str] = ()) -> Entry:
+    def erase(self, subject: str, *, consents: Sequence[str] = (), counts: Mapping[str, int] | None = None) -> Entry:
         """Make a subject's personal fields unreadable for good, and log that it was done.
 
         Key, salts and ciphertexts are deleted; leaves, root and proofs stay as they are. Thumbnails of outputs made
-        under ``consents`` go too. The entry names the erased entries, not the subject.
+        under ``consents`` go too. The entry names the erased entries, not the subject; ``counts`` says what else went.
         """
         with writing(self._engine) as connection:
             erased = personal_fields.erase(connection, subject)
@@ -129,7 +129,7 @@ class Ledger:
             )
             thumbnails = forget_thumbnails(connection, list(connection.execute(of_jobs).scalars()))
             event = {"type": "erase", "entries": erased, "thumbnails": thumbnails, "consents": sorted(consents)}
-            draft = Draft(event=event, uses={})
+            draft = Draft(event={**(counts or {}), **event}, uses={})
             entry = self._writer.append(connection, [draft])[0]
         scrub(self._engine)
         return entry

@@ -1,0 +1,115 @@
+"""A receipt for a platform, refused for what lost its marks; then the person behind the video is forgotten."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from thsafe.cli.main import run
+from thsafe.consent.store import ConsentStore
+from thsafe.installation import Installation
+from thsafe.ledger.log import InclusionProof
+from thsafe.ledger.merkle import leaf_hash
+from thsafe.ledger.note import Verifier, verify_checkpoint
+from thsafe.media.image import write_png
+from thsafe.registry import draw_person
+
+
+def said(capsys) -> dict:
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture
+def video(home: Path, tmp_path: Path, capsys) -> Path:
+    """A published video of somebody who consented."""
+    portrait, out = tmp_path / "me.png", tmp_path / "out.mp4"
+    assert run(["keys", "new"]) == 0
+    write_png(portrait, draw_person("ada", 512))
+    assert run(["consent", "new", "--self", "--portrait", str(portrait), "--name", "Ada Example"]) == 0
+    command = ["generate", "say", "--image", str(portrait), "--size", "256", "--text", "Hello, hello.", "-o", str(out)]
+    assert run(command) == 0, capsys.readouterr().err
+    capsys.readouterr()
+    return out
+
+
+def test_receipts_and_forgetting(video: Path, tmp_path: Path, capsys) -> None:
+    # Each platform gets its own flag, and the proof that the log holds the publication.
+    flags = {}
+    for platform in ("youtube", "tiktok", "dv360", "meta"):
+        assert run(["publish", str(video), "--platform", platform, "--json"]) == 0
+        receipt = said(capsys)
+        assert receipt == json.loads((tmp_path / f"out.mp4.{platform}.json").read_text())
+        flags[platform] = (receipt["flag"]["field"], receipt["flag"]["value"])
+        log = receipt["log"]
+        proof = InclusionProof(**{**log["proof"], "path": tuple(log["proof"]["path"])})
+        assert proof.holds()
+        assert proof.leaf_hash == leaf_hash(log["leaf"].encode()).hex()
+        assert verify_checkpoint(log["checkpoint"], Verifier.parse(log["key"])).root == proof.root
+        assert json.loads(log["leaf"])["platform"] == platform
+    assert flags == {
+        "youtube": ("status.containsSyntheticMedia", True),
+        "tiktok": ("post_info.is_aigc", True),
+        "dv360": ("syntheticContentAttestationStatus", "IS_SYNTHETIC"),
+        "meta": ("", None),
+    }
+    assert run(["publish", str(video), "--platform", "youtube"]) == 2  # the receipt is there already
+    assert "--force" in capsys.readouterr().err
+
+    # What lost its credentials or was changed gets none.
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    bare = tmp_path / "bare.mp4"
+    subprocess.run(
+        [get_ffmpeg_exe(), "-v", "error", "-i", str(video), "-c", "copy", str(bare)], check=True, capture_output=True
+    )
+    assert run(["publish", str(bare), "--platform", "youtube"]) == 35
+    assert "publish.unknown" in capsys.readouterr().err
+    changed = tmp_path / "changed.mp4"
+    data = bytearray(video.read_bytes())
+    data[data.rindex(b"mdat") + 4000] ^= 0xFF
+    changed.write_bytes(data)
+    assert run(["publish", str(changed), "--platform", "youtube", "--json"]) == 35
+    problem = said(capsys)
+    assert problem["error"] in {"publish.marks", "publish.unknown"}
+    assert not (tmp_path / "changed.mp4.youtube.json").exists()
+
+    # Forgetting: names, pictures and keys go; every proof holds; what stays is named.
+    installation = Installation.open()
+    (record,) = ConsentStore(installation.home).list()
+    assert installation.ledger.outputs.by_sha256(receipt["file"]["sha256"]).thumbnail
+    assert b"Ada Example" in b"".join(path.read_bytes() for path in installation.home.consents.rglob("*.json"))
+    assert run(["erase", "urn:uuid:00000000-0000-0000-0000-000000000000", "--yes"]) == 2
+    assert "erase.unknown" in capsys.readouterr().err
+    assert run(["erase", record.id, "--yes", "--json"]) == 0
+    erased = said(capsys)
+    assert (erased["vault_files"], erased["thumbnails"], erased["key_deleted"]) == (1, 1, False)
+    assert erased["still_active"] == [record.id]
+    assert {item["what"].partition(" (")[0] for item in erased["kept"]} >= {"signed consent records", "log entries"}
+    assert b"Ada Example" not in b"".join(
+        path.read_bytes() for path in installation.home.path.rglob("*") if path.is_file()
+    )
+    assert installation.ledger.outputs.by_sha256(receipt["file"]["sha256"]).thumbnail is None
+    assert installation.ledger.verify().ok
+    assert installation.ledger.prove(proof.index, proof.size) == proof
+    event = installation.ledger.entry(erased["entry"]).event
+    assert (event["vault"], event["subject_keys"]) == (1, 0)
+    assert record.subject not in json.dumps(event)
+
+    # Doing it again is no error; the DID names the person too.
+    assert run(["erase", record.subject, "--yes"]) == 0
+    shown = capsys.readouterr().out
+    assert "0 vault files" in shown
+    assert f"thsafe consent revoke {record.id}" in shown
+
+    # Withdrawn: no further receipt, and now the person's key may go, too.
+    assert run(["consent", "revoke", record.id]) == 0
+    capsys.readouterr()
+    assert run(["publish", str(video), "--platform", "tiktok", "--force"]) == 21
+    assert "publish.consent" in capsys.readouterr().err
+    assert run(["erase", record.id, "--yes", "--with-key", "--json"]) == 0
+    erased = said(capsys)
+    assert erased["key_deleted"]
+    assert erased["still_active"] == []

@@ -247,3 +247,33 @@ def test_doctor_names_what_is_missing_and_ends_well(keys, capsys) -> None:
     found = {item["part"]: item for item in json.loads(capsys.readouterr().out)}
     assert found["keys"]["state"] == "ok"
     assert found["weights wav2lip-gan"]["next"] == "thsafe models pull wav2lip-gan"
+
+
+@pytest.mark.parametrize("signal_name", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_job_leaves_nothing(keys, tmp_path, signal_name) -> None:
+    import os
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    words = "The quick brown fox jumps over the lazy dog. " * 60
+    command = [str(Path(sys.executable).parent / "thsafe"), "generate", "say", "--person", "ada", "--size", "256"]
+    process = subprocess.Popen(
+        [*command, "--text", words, "-o", str(tmp_path / "out.mp4")],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    for _ in range(600):
+        if list(tmp_path.glob(".thsafe-*/encoded.mp4")):
+            break
+        time.sleep(0.1)
+    process.send_signal(getattr(signal, signal_name))
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "nothing was written" in errors
+    assert "Traceback" not in errors
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert run(["log", "verify", "--json"]) == 0

@@ -29,7 +29,7 @@ def missing(path: Path) -> InputError:
 def unreadable(path: Path, reason: str) -> InputError:
     """``input.unreadable``: it exists, yet cannot be read as a file."""
     return InputError(
-        f"{path.name} cannot be read: {reason}.",
+        f"{path.name or path} cannot be read: {reason}.",
         code="input.unreadable",
         found=str(path),
         rule="an input is an ordinary file that this user may read",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from policies.bundle import PolicyBundle
 from thsafe.consent.files import malformed, read_object
+from thsafe.core.errors import ThsafeError
 from thsafe.home import Home
 
 
@@ -16,6 +17,14 @@ def policies_of(home: Home) -> PolicyBundle:
     """
     approvers = approvers_of(home)
     return PolicyBundle.load(added=home.policies if home.policies.is_dir() or approvers else None, approvers=approvers)
+
+
+def readable_policies_of(home: Home) -> tuple[PolicyBundle, ...]:
+    """The same for those who only look, such as an audit: nothing where the added policies cannot be loaded."""
+    try:
+        return (policies_of(home),)
+    except ThsafeError:
+        return ()
 
 
 def approvers_of(home: Home) -> frozenset[str]:

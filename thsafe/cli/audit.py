@@ -94,6 +94,7 @@ def _run(
     from thsafe.installation import Installation
     from thsafe.ledger.witness import read_checkpoints
     from thsafe.measurement import Measurer, Standings
+    from thsafe.rulebook import readable_policies_of
 
     installation = Installation.open()
     with progress_on_stderr() as progress:
@@ -101,6 +102,7 @@ def _run(
             installation.home,
             measure=Measurer(installation),
             consent=Standings(installation),
+            policies=readable_policies_of(installation.home),
             ledger=installation.ledger,
             since=since,
             as_of=as_of,

@@ -7,13 +7,11 @@ Numbers follow ECMAScript's ``Number::toString`` (RFC 8785 §3.2.2.3), object na
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring as _encode_text
 
 _MAX_SAFE_INTEGER = 2**53 - 1
-# One encoder for all strings: json.dumps would build a new one for each.
-_encode_text = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def canonical_bytes(value: object) -> bytes:
@@ -32,6 +30,11 @@ def canonical_digest(value: object) -> str:
 
 
 def _encode(value: object) -> str:
+    # Nearly all values are names and texts: they skip the longer way through the patterns.
+    if type(value) is str:
+        return _encode_text(value)
+    if type(value) is dict:
+        return _encode_object(value)
     match value:
         case None:
             return "null"
@@ -46,14 +49,23 @@ def _encode(value: object) -> str:
         case float():
             return _encode_float(value)
         case Mapping():
-            for key in value:
-                if not isinstance(key, str):
-                    raise TypeError(f"JSON object names are strings, not {type(key).__name__}")
-            names = sorted(value, key=lambda name: name.encode("utf-16-be"))
-            return "{" + ",".join(f"{_encode(name)}:{_encode(value[name])}" for name in names) + "}"
+            return _encode_object(value)
         case Sequence() if not isinstance(value, (bytes, bytearray, memoryview)):
-            return "[" + ",".join(_encode(item) for item in value) + "]"
+            return "[" + ",".join([_encode(item) for item in value]) + "]"
     raise TypeError(f"JSON has no form for {type(value).__name__}")
+
+
+def _encode_object(value: Mapping[object, object]) -> str:
+    names = []
+    for name in value:
+        if not isinstance(name, str):
+            raise TypeError(f"JSON object names are strings, not {type(name).__name__}")
+        names.append(name)
+    if all(map(str.isascii, names)):
+        names.sort()  # the same order as by UTF-16 code units, sooner
+    else:
+        names.sort(key=lambda name: name.encode("utf-16-be"))
+    return "{" + ",".join([f"{_encode_text(name)}:{_encode(value[name])}" for name in names]) + "}"
 
 
 def _encode_float(number: float) -> str:

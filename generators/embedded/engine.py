@@ -30,7 +30,7 @@ class Portrait(Generator):
     info: ClassVar[EngineInfo] = EngineInfo(
         name="embedded",
         title="thsafe embedded engine",
-        tasks=(Task.SAY, Task.ANIMATE),
+        tasks=(Task.SAY, Task.ANIMATE, Task.DRIVE),
         licence="Apache-2.0",
         commercial_use=True,
         needs="",
@@ -96,6 +96,43 @@ class Portrait(Generator):
         inputs = (_portrait_input(image, person), media_input("voice", audio, MediaKind.AUDIO))
         return self.run(Task.ANIMATE, inputs, params, output_path, force=force)
 
+    def drive(
+        self,
+        *,
+        driver: str | os.PathLike[str],
+        output_path: str | os.PathLike[str],
+        image: str | os.PathLike[str] | None = None,
+        person: str | None = None,
+        face: int = 1,
+        short_side: int = 512,
+        fps: int | None = None,
+        seed: int = 0,
+        force: bool = False,
+    ) -> Output:
+        """Let the portrait move as somebody in a film does; the output keeps the film's sound.
+
+        The driver lends movement and is not seen: what travels is measured in units of the driver's own face.
+
+        Args:
+            driver: the film.
+            output_path: where the finished MP4 goes.
+            image: a portrait file; or
+            person: the name of a drawn person.
+            face: who drives, where the film shows several people: 1 is the one seen most.
+            short_side: pixels of the picture's shorter side.
+            fps: frames per second; the film's own by default.
+            seed: kept in the manifest; nothing is random here.
+            force: replace an existing output.
+
+        Raises:
+            As :meth:`animate`, and InputError ``film.no-face`` or ``film.face``.
+        """
+        params = _params(person=person, face=face, short_side=short_side, seed=seed)
+        if fps is not None:
+            params["fps"] = fps
+        inputs = (_portrait_input(image, person), media_input("driver", driver, MediaKind.VIDEO))
+        return self.run(Task.DRIVE, inputs, params, output_path, force=force)
+
     def render(self, request: Request, permit: Permit, progress: Progress) -> Draft:
         """Frames and sound of a permitted request."""
         del permit  # its obligations are the publishing loop's; that one exists is all that is asked here
@@ -104,11 +141,13 @@ class Portrait(Generator):
             return render_say(request, progress, home=home)
         if request.task is Task.ANIMATE:
             return render_animate(request, progress, home=home)
+        if request.task is Task.DRIVE:
+            return render_drive(request, progress, home=home)
         raise UsageError(
             f"The embedded engine does not know the task {str(request.task)!r}.",
             code="engine.task",
             rule="tasks: " + ", ".join(self.info.tasks),
-            next_step="choose say or animate",
+            next_step="choose say, animate or drive",
         )
 
 
@@ -144,6 +183,45 @@ def render_animate(request: Request, progress: Progress, *, home: Home | None = 
         raise UsageError("The voice must be a file.", code="engine.voice", next_step="give --audio FILE")
     progress.start("listening", None)
     return _draft(request, Recorded(path), {"voice": "recorded"}, home)
+
+
+def render_drive(request: Request, progress: Progress, *, home: Home | None = None) -> Draft:
+    """A portrait that moves as the request's driver does.
+
+    Inputs: ``portrait`` and ``driver``. Parameters: ``face``, ``fps`` (the film's own by default), and ``person``,
+    ``short_side``, ``seed`` as in :func:`render_animate`.
+    """
+    from generators.embedded.drive import RATE, Driven
+    from generators.embedded.puppet import Puppet
+    from thsafe import __version__
+
+    path = request.input("driver").path
+    if path is None:
+        raise UsageError("The driver must be a file.", code="engine.driver", next_step="give --driver FILE")
+    fps = _fps(request.params) if "fps" in request.params else None
+    driven = Driven(path, progress, face=_whole(request.params, "face", 1), fps=fps)
+    framed = _framed(request, home)
+    puppet = Puppet(framed.picture, framed.landmarks, matte=framed.matte)
+    sound = driven.sound()
+    height, width = framed.picture.shape[:2]
+    drawn = request.input("portrait").performer == "synthetic"
+    return Draft(
+        width=width,
+        height=height,
+        fps=driven.fps,
+        frames=(puppet.render(pose) for pose in driven.poses()),
+        sound=None if sound is None else sound[0],
+        sample_rate=RATE,
+        channels=1 if sound is None else sound[1],
+        frame_count=driven.frames,
+        face_box=puppet.face_box,
+        facts={
+            "digital_source_type": _SOURCE_TYPES + ("digitalCreation" if drawn else "trainedAlgorithmicMedia"),
+            "software_agent": {"name": "thsafe embedded engine", "version": __version__},
+            "seed": _whole(request.params, "seed", 0),
+            "voice": "the driver's",
+        },
+    )
 
 
 def _draft(request: Request, track: Soundtrack, facts: Mapping[str, Json], home: Home | None) -> Draft:

@@ -69,7 +69,7 @@ class Pose:
 
         expression = np.nan_to_num(np.asarray(self.expression, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
         return Pose(
-            expression=np.clip(expression, _LOW, _HIGH),
+            expression=np.clip(expression, LOWEST, HIGHEST),
             blink_left=keep(self.blink_left, 0.0, 1.0),
             blink_right=keep(self.blink_right, 0.0, 1.0),
             gaze_x=keep(self.gaze_x, -MAX_GAZE, MAX_GAZE),
@@ -81,6 +81,7 @@ class Pose:
         )
 
 
-#                 jaw   wide  puck  press ftuck urais ldrop smile frown brup  brdn  tongue
-_LOW = np.array([-0.05, -0.05, -0.05, 0.0, 0.0, 0.0, 0.0, -0.03, -0.03, -0.04, -0.03, 0.0], np.float32)
-_HIGH = np.array([0.25, 0.08, 0.13, 0.06, 0.05, 0.05, 0.05, 0.10, 0.06, 0.07, 0.05, 1.0], np.float32)
+# the least and the most of each channel:
+#                  jaw   wide   puck   press ftck urse ldrp smile frown brup  brdn  tongue
+LOWEST = np.array([-0.05, -0.05, -0.05, 0.0, 0.0, 0.0, 0.0, -0.03, -0.03, -0.04, -0.03, 0.0], np.float32)
+HIGHEST = np.array([0.25, 0.08, 0.13, 0.06, 0.05, 0.05, 0.05, 0.10, 0.06, 0.07, 0.05, 1.0], np.float32)

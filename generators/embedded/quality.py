@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.embedded.landmarks import LOWER_INNER, RIGID, UPPER_INNER, Z_COMPRESSION, eye_openness
+from generators.embedded.landmarks import LOWER_INNER, RIGID, UPPER_INNER, eye_openness
+from generators.embedded.motion import angles_of, rotation_between
 
 if TYPE_CHECKING:
     from thsafe.core.types import Frame
@@ -92,23 +93,8 @@ def _measure(marks: NDArray[np.float32], first: NDArray[np.float32]) -> tuple[fl
     upper, lower = marks[list(UPPER_INNER[3:8]), :2], marks[list(LOWER_INNER[3:8]), :2]
     opening = float(np.linalg.norm(lower - upper, axis=1).mean()) / unit
     width = float(np.hypot(*(marks[291, :2] - marks[61, :2]))) / unit
-    yaw, pitch, roll = _turn(first[list(RIGID)], marks[list(RIGID)])
+    yaw, pitch, roll = angles_of(rotation_between(first[list(RIGID)], marks[list(RIGID)])[0])
     return opening, width, float(np.mean(eye_openness(marks))), yaw, pitch, roll, _drift(marks, first, unit)
-
-
-def _turn(before: NDArray[np.float32], after: NDArray[np.float32]) -> tuple[float, float, float]:
-    """Yaw, pitch and roll in degrees of the rotation between two sets of points (Kabsch 1976)."""
-    # towards the camera positive, and stretched to true depth
-    scale = np.array([1.0, 1.0, -1.0 / Z_COMPRESSION])
-    a, b = before * scale, after * scale
-    u, _, vt = np.linalg.svd((a - a.mean(axis=0)).T @ (b - b.mean(axis=0)))
-    flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(vt.T @ u.T))])
-    turn = vt.T @ flip @ u.T
-    # the order of ``head.rotation``: R = Rz Ry Rx
-    yaw = math.asin(float(np.clip(-turn[2, 0], -1.0, 1.0)))
-    pitch = math.atan2(-float(turn[2, 1]), float(turn[2, 2]))
-    roll = math.atan2(float(turn[1, 0]), float(turn[0, 0]))
-    return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
 
 
 def _drift(marks: NDArray[np.float32], first: NDArray[np.float32], unit: float) -> float:

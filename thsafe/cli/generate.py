@@ -228,6 +228,56 @@ def animate(
 
 
 @generate.command(
+    epilog=(
+        "Examples:\n\n\b\n"
+        "  thsafe generate drive --person ada --driver me.mp4 -o out.mp4\n"
+        "  thsafe generate drive --image me.png --driver talk.mp4 --face 2 -o out.mp4"
+    )
+)
+@click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help="A portrait to bring to life.")
+@click.option("--person", metavar="NAME", help="A person drawn by thsafe (thsafe cast list).")
+@click.option("--driver", required=True, type=click.Path(path_type=Path), help="The film whose movement is lent.")
+@click.option("--face", type=click.IntRange(1, 5), default=1, show_default=True, help="Who drives: 1 is seen most.")
+@click.option("--size", type=click.IntRange(256, 2160), default=512, show_default=True, help="Shorter side in pixels.")
+@click.option("--fps", type=click.IntRange(10, 60), help="Frames a second; the film's own by default.")
+@_shared_options
+def drive(
+    image: Path | None,
+    person: str | None,
+    driver: Path,
+    face: int,
+    size: int,
+    fps: int | None,
+    output_path: Path,
+    job: dict[str, Any],
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Film to talking head: the portrait moves as somebody in the film does, and speaks with the film's sound.
+
+    The driver is not seen. What travels is movement, measured in units of the driver's own face; the film's sound is
+    kept as it is, so the voice should be one you may use.
+    """
+    _one_portrait(image, person)
+    with progress_on_stderr() as progress:
+        from thsafe import Portrait
+
+        output = Portrait(**job, progress=progress).drive(
+            image=image,
+            person=person,
+            driver=driver,
+            face=face,
+            output_path=output_path,
+            short_side=size,
+            fps=fps,
+            seed=seed,
+            force=force,
+        )
+    _show(output, as_json=as_json)
+
+
+@generate.command(
     epilog="Example:\n\n\b\n  thsafe generate lipsync --video me.mp4 --audio speech.wav -o out.mp4",
 )
 @click.option("--video", required=True, type=click.Path(path_type=Path), help="The video whose lips are to move.")

@@ -243,7 +243,7 @@ def _network() -> Any:
     """The network of ``phonenet.forward`` in torch, with batch normalisation that is folded away afterwards."""
     from torch import nn
 
-    class Block(nn.Module):  # type: ignore[misc] # torch gives no types here
+    class Block(nn.Module):
         def __init__(self, dilation: int) -> None:
             super().__init__()
             reach = TAPS // 2 * dilation

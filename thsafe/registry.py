@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from thsafe.core.canonical import canonical_digest
 from thsafe.core.errors import UsageError
@@ -81,6 +81,28 @@ def train_model(name: str, folder: Path, *, rounds: int, seed: int, progress: Pr
     """Make one of thsafe's own models anew and write weights and card into ``folder``; returns what was measured."""
     report: Mapping[str, Json] = _load(_TRAINERS[name])(folder, rounds=rounds, seed=seed, progress=progress)
     return report
+
+
+class FilmAnalysis(Protocol):
+    """What is measured of one person in a film."""
+
+    def summary(self) -> dict[str, Json]:
+        """The film in a few numbers."""
+
+    def as_json(self) -> dict[str, Json]:
+        """Everything."""
+
+    def as_csv(self) -> str:
+        """One line per frame."""
+
+    def as_svg(self) -> str:
+        """Curves over time."""
+
+
+def analyse_film(path: Path, progress: Progress, *, face: int) -> FilmAnalysis:
+    """Measure pose, expression, gaze, blinks and speech of one person, frame by frame."""
+    found: FilmAnalysis = _load("generators.embedded.analysis:analyse")(path, progress, face=face)
+    return found
 
 
 def _load(target: str) -> Any:

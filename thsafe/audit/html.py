@@ -7,8 +7,6 @@ scripts or styles. Pictures are embedded. Verdicts are told by symbol and word, 
 from __future__ import annotations
 
 import base64
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ from thsafe.audit import timeline
 from thsafe.audit.consents import consent_lines
 from thsafe.audit.findings import grouped
 from thsafe.audit.model import AuditedOutput, AuditReport, FileState, Judgement, Verdict
-from thsafe.core.errors import StoreError
+from thsafe.media.files import write_whole
 
 SYMBOLS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNDETERMINED: "?", Verdict.NOT_APPLICABLE: "–"}
 FILE_SYMBOLS = {
@@ -108,24 +106,7 @@ def write_html(report: AuditReport, target: Path) -> None:
 
 def write_text(target: Path, text: str) -> None:
     """Write a file whole or not at all; raises StoreError when the place cannot be written."""
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".thsafe-audit-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as problem:
-        raise StoreError(
-            f"The report cannot be written to {target}.",
-            code="store.report",
-            found=str(problem),
-            next_step="choose another place, or free some space",
-        ) from problem
+    write_whole(target, text.encode())
 
 
 def _lines(report: AuditReport) -> list[RuleLine]:

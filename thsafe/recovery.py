@@ -7,13 +7,14 @@ is held against them: whoever strips our credentials and signs the marked pictur
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from thsafe.core.types import Evidence, Status
 
 if TYPE_CHECKING:
     from thsafe.installation import Installation
+    from thsafe.provenance.edits import Interval
     from thsafe.provenance.read import Credentials
     from thsafe.store.outputs import OutputRecord
     from thsafe.verification import Examination
@@ -42,7 +43,7 @@ def check_recovery(examination: Examination) -> Evidence:
     if mark_id := _mark_id(examination):
         words = f"The watermark {mark_id} is ours, but no manifest is stored under it here."
         return _finding(Status.ABSENT, words, "UNKNOWN-ID")
-    return _finding(Status.ABSENT, "Neither watermark nor encoded content leads to a stored manifest.")
+    return _look_alikes(examination, installation)
 
 
 def _lead(examination: Examination, installation: Installation) -> Lead | None:
@@ -54,6 +55,30 @@ def _lead(examination: Examination, installation: Installation) -> Lead | None:
         record = outputs.by_essence(essence)
         return None if record is None else Lead(record=record, way="its encoded content, bit for bit")
     return None
+
+
+def _look_alikes(examination: Examination, installation: Installation) -> Evidence:
+    """Published outputs whose pictures look like this file's: a hint for people, never proof of origin."""
+    from thsafe.provenance.lookup import search_fingerprint
+
+    suspect = examination.fingerprint()
+    found = () if suspect is None else search_fingerprint(suspect, installation.ledger.outputs.fingerprints())
+    record = installation.ledger.outputs.by_manifest(found[0].manifest_id) if found else None
+    if record is None:
+        words = "Neither watermark, encoded content nor what the pictures look like leads to a stored manifest."
+        return _finding(Status.ABSENT, words)
+    match = found[0].match
+    return Evidence(
+        check="recovery",
+        status=Status.FOUND,
+        code="POSSIBLE-MATCH",
+        summary=(
+            f"Possible match: the pictures look like those of the output published here on {record.created_at[:10]} "
+            f"({match.share:.0%} of {match.frames} frames). Other takes of one portrait, and the portrait itself, look "
+            "like it too."
+        ),
+        detail={"manifest": record.manifest_id, "log_entry": record.ledger_index, "possible_matches": len(found)},
+    )
 
 
 def _compare_stories(
@@ -91,18 +116,45 @@ def _compare_stories(
 def _recover(examination: Examination, record: OutputRecord, installation: Installation) -> Evidence:
     """Hold the stored manifest against the file in hand."""
     from thsafe.findings import recovery_evidence
-    from thsafe.provenance.fingerprint import fingerprint
     from thsafe.provenance.recover import Bindings, judge_recovery
 
     stored = Bindings(essence=record.essence_hash, fingerprint=record.fingerprint, watermark_id=record.watermark_id)
     suspect = Bindings(
         essence=examination.essence(),
-        fingerprint=fingerprint(examination.sampled()) if examination.sampled() else None,
+        fingerprint=examination.fingerprint(),
         watermark_id=_mark_id(examination),
     )
     examination.recovered = _read_stored(examination, record, installation)
     examination.recovery = judge_recovery(stored, suspect, examination.recovered)
-    return recovery_evidence(examination.recovery, record, examination.recovered)
+    evidence = recovery_evidence(examination.recovery, record, examination.recovered)
+    return _with_differences(evidence, _differences(examination, record))
+
+
+def _differences(examination: Examination, record: OutputRecord) -> tuple[Interval, ...]:
+    """Seconds of a copy that look different from what was published; none of what is another video altogether."""
+    from thsafe.provenance.edits import differing_seconds
+    from thsafe.provenance.fingerprint import fingerprint
+    from thsafe.provenance.ladder import Ladder
+
+    alike = examination.recovery is not None and examination.recovery.state is Ladder.RECOVERED_SIMILAR
+    if not alike or record.fingerprint is None or not examination.info.duration:
+        return ()
+    suspect = fingerprint(examination.sampled(), apart=0.0)
+    return differing_seconds(
+        record.fingerprint, suspect, known_length=record.duration, suspect_length=examination.info.duration
+    )
+
+
+def _with_differences(evidence: Evidence, intervals: tuple[Interval, ...]) -> Evidence:
+    if not intervals:
+        return evidence
+    words = ", ".join(str(item) for item in intervals)
+    return replace(
+        evidence,
+        summary=f"{evidence.summary} At {words} the picture differs from what was published: look there.",
+        interval=(intervals[0].start, intervals[-1].end),
+        detail={**evidence.detail, "differs": [[item.start, item.end] for item in intervals]},
+    )
 
 
 def _read_stored(examination: Examination, record: OutputRecord, installation: Installation) -> Credentials:

@@ -42,9 +42,18 @@ def conclude(evidence: Sequence[Evidence]) -> tuple[Verdict, str]:
     if sound and sound.status is Status.CONFLICT:
         return Verdict.TAMPERED, sound.summary
     if recovery and recovery.code.startswith("RECOVERED"):
-        return Verdict.RECOVERED, f"The credentials were stripped; the watermark led back to them. {recovery.summary}"
+        guide = "watermark" if watermark and watermark.code == "ID" else "encoded content"
+        return Verdict.RECOVERED, f"The credentials were stripped; the {guide} led back to them. {recovery.summary}"
     if log and log.status is Status.FOUND:
         return Verdict.RECOVERED, f"No credentials in the file, but the log knows it: {log.summary}"
+    possible = recovery is not None and recovery.code == "POSSIBLE-MATCH"
+    if recovery and possible and watermark and watermark.status is Status.FOUND:
+        return (
+            Verdict.RECOVERED,
+            f"A watermark of this installation is there but cannot be read in full. {recovery.summary}",
+        )
+    if recovery and possible:
+        return Verdict.INCONCLUSIVE, f"No credentials and no readable watermark. {recovery.summary}"
     if watermark and watermark.status is Status.FOUND:
         return (
             Verdict.SIGNS_OF_SYNTHESIS,

@@ -76,6 +76,16 @@ class Examination:
             self.measured["essence"] = essence_of(self.path).digest
         return self.measured["essence"]
 
+    def fingerprint(self) -> str | None:
+        """The fingerprint of the sampled frames; None where there are none, as in a sound file."""
+        from thsafe.provenance.fingerprint import fingerprint
+
+        if not self.sampled():
+            return None
+        if "fingerprint" not in self.measured:
+            self.measured["fingerprint"] = fingerprint(self.sampled())
+        return self.measured["fingerprint"]
+
 
 Check = Callable[[Examination], Evidence]
 
@@ -215,9 +225,12 @@ def _check_watermark(examination: Examination) -> Evidence:
 
         examination.reading = read_sound_track(examination.path, keys)
     else:
+        from thsafe.watermark.files import completed
         from thsafe.watermark.reader import read_pictures
 
-        examination.reading = read_pictures((frame for _, frame in examination.sampled()), keys)
+        frames = examination.sampled()
+        reading = read_pictures((frame for _, frame in frames), keys)
+        examination.reading = completed(reading, examination.path, frames, keys)
     return watermark_evidence(examination.reading)
 
 

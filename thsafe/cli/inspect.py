@@ -33,7 +33,7 @@ def inspect(file: Path, as_json: bool) -> None:
     click.echo(f"  SHA-256 {examination.sha256}")
     _section("manifest in the file", _tree(examination, recovered=False))
     if examination.recovered is not None:
-        _section("manifest recovered by watermark", _tree(examination, recovered=True))
+        _section("manifest found again", _tree(examination, recovered=True))
     _section("watermark", _watermark(examination))
     _section("log", _log(examination))
 
@@ -48,7 +48,9 @@ def _tree(examination: Examination, *, recovered: bool) -> list[str]:
     from thsafe.provenance.tree import tree_lines
 
     credentials = examination.recovered if recovered else examination.credentials
-    return ["could not be read"] if credentials is None else list(tree_lines(credentials))
+    if credentials is None:
+        return ["could not be read"]
+    return list(tree_lines(credentials, examination.recovery if recovered else None))
 
 
 def _watermark(examination: Examination) -> list[str]:

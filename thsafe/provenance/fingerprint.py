@@ -70,17 +70,18 @@ class Match:
         return self.frames > 0 and self.share >= SAME_VIDEO
 
 
-def fingerprint(frames: Iterable[tuple[float, Frame]]) -> str:
+def fingerprint(frames: Iterable[tuple[float, Frame]], *, apart: float = SAMPLE_SECONDS) -> str:
     """The fingerprint of a video as base64 text.
 
     Args:
         frames: (time in seconds, BGR uint8 picture) in order of time; all frames may be given, few are hashed.
+        apart: least seconds between the frames that are hashed.
 
     Returns:
         Text of at most 21 KB; of a video without a hashable frame, text that matches nothing.
     """
     rows: list[tuple[int, bytes]] = []
-    step = SAMPLE_SECONDS
+    step = apart
     due = float("-inf")
     for moment, frame in frames:
         if moment < due - _SLACK:
@@ -108,7 +109,7 @@ def distance(known: str, suspect: str) -> Match:
     Raises:
         ValueError: a text is no fingerprint of this version.
     """
-    ours, theirs = _unpack(known), _unpack(suspect)
+    ours, theirs = hashes_of(known), hashes_of(suspect)
     if not len(ours) or not len(theirs):
         return Match(share=0.0, median=256.0, frames=0)
     plain_theirs = _hamming(theirs[:, 0], ours.reshape(-1, _HASH_BYTES)).min(axis=1)
@@ -168,8 +169,27 @@ def _pdq(picture: Bits) -> tuple[bytes, int]:
     return np.packbits(np.asarray(vector, np.uint8)).tobytes(), int(quality)
 
 
-def _unpack(text: str) -> Bits:
-    """Hashes of shape (frames, variants, 32)."""
+def hashes_of(text: str) -> Bits:
+    """The hashes of a fingerprint, shape (frames, variants, 32); the first variant is the plain picture.
+
+    Raises:
+        ValueError: the text is no fingerprint of this version.
+    """
+    rows = b"".join(hashes for _, hashes in _rows(text))
+    return np.frombuffer(rows, np.uint8).reshape(-1, _VARIANTS, _HASH_BYTES)
+
+
+def times_of(text: str) -> tuple[float, ...]:
+    """When the hashed frames are seen, in seconds; raises ValueError like :func:`hashes_of`."""
+    return tuple(moment / 1000 for moment, _ in _rows(text))
+
+
+def frame_distance(ours: Bits, theirs: Bits) -> int:
+    """Smallest distance in bits between two frames' hashes of shape (variants, 32), plain against any variant."""
+    return int(min(_hamming(ours[:1], theirs).min(), _hamming(ours, theirs[:1]).min()))
+
+
+def _rows(text: str) -> list[tuple[int, bytes]]:
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError as problem:
@@ -177,8 +197,7 @@ def _unpack(text: str) -> Bits:
     body = data[len(_MAGIC) :]
     if not data.startswith(_MAGIC) or len(body) % _ROW.size or len(body) > 2 * MAX_FRAMES * _ROW.size:
         raise ValueError("the fingerprint is of another version, or cut off")
-    rows = b"".join(hashes for _, hashes in _ROW.iter_unpack(body))
-    return np.frombuffer(rows, np.uint8).reshape(-1, _VARIANTS, _HASH_BYTES)
+    return [(moment, hashes) for moment, hashes in _ROW.iter_unpack(body)]
 
 
 def _hamming(left: Bits, right: Bits) -> NDArray[np.int64]:

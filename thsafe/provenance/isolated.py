@@ -28,7 +28,7 @@ from typing import NoReturn
 from thsafe.core.errors import InputError
 from thsafe.core.types import Json
 from thsafe.provenance.ladder import Ladder
-from thsafe.provenance.read import Action, Codes, Credentials, IngredientNode, SignerFacts, read_credentials
+from thsafe.provenance.read import Action, Codes, Credentials, IngredientNode, SignerFacts, Thumbnail, read_credentials
 from thsafe.provenance.trust import Trust, TrustKind, TrustList
 from thsafe.provenance.unprotected import ByteRange
 
@@ -108,6 +108,7 @@ def credentials_from_json(value: Mapping[str, Json]) -> Credentials:
         ingredients=tuple(_ingredient(item) for item in rest.pop("ingredients")),
         codes=Codes(**{name: tuple(items) for name, items in codes.items()}),
         unprotected=tuple(ByteRange(**item) for item in rest.pop("unprotected")),
+        thumbnails=tuple(Thumbnail(**item) for item in rest.pop("thumbnails")),
         **rest,
     )
 

@@ -6,10 +6,12 @@ Nothing is fetched, no identity is resolved, no host is reached; the verdict is 
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +29,8 @@ from thsafe.provenance.unprotected import ByteRange, unprotected_ranges
 _MAX_STORE = 64 << 20
 _MAX_DEPTH = 16
 _MAX_NODES = 1000
+_MAX_THUMBNAILS = 24
+_MAX_THUMBNAIL = 256 << 10
 _STAMP_GOOD = frozenset({"timeStamp.validated", "timeStamp.trusted"})
 _TRUST_LIST_WORDS = "trust list: "
 
@@ -73,6 +77,15 @@ class IngredientNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Thumbnail:
+    """A small picture of an input that a manifest holds: bytes from a stranger, to be decoded with care."""
+
+    title: str
+    data: str
+    """JPEG or PNG as base64."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Codes:
     """The SDK's status codes for the active manifest, without duplicates."""
 
@@ -107,6 +120,8 @@ class Credentials:
     """The ``io.github.thsafe.gate`` assertion."""
     codes: Codes = field(default_factory=Codes)
     unprotected: tuple[ByteRange, ...] = ()
+    thumbnails: tuple[Thumbnail, ...] = ()
+    """Of the inputs, a few and none that is large."""
     raw: Mapping[str, Json] = field(default_factory=dict)
     """The SDK's report."""
     crjson: Mapping[str, Json] = field(default_factory=dict)
@@ -138,7 +153,7 @@ def read_credentials(
             reader = stack.enter_context(c2pa.Reader(media_type, stream, manifest_data=manifest_bytes, context=context))
             report = json.loads(reader.json())
             crjson = json.loads(reader.crjson())
-            return _judge(path, report, crjson, trust, clock())
+            return replace(_judge(path, report, crjson, trust, clock()), thumbnails=_thumbnails(reader, report))
     except sdk.NoCredentials:
         return _unread(Ladder.NONE, "no credentials in the file: that says nothing about where it is from")
     except sdk.RemoteOnly:
@@ -149,6 +164,22 @@ def read_credentials(
         if _looks_signed(path) or manifest_bytes is not None:
             return _unread(Ladder.BROKEN, f"what should be the credentials cannot be read: {problem}")
         return _unread(Ladder.NOT_EVALUATED, f"the file's structure cannot be read: {problem}")
+
+
+def _thumbnails(reader: c2pa.Reader, report: Json) -> tuple[Thumbnail, ...]:
+    found: list[Thumbnail] = []
+    for manifest in report["manifests"].values():
+        for item in manifest.get("ingredients") or []:
+            address = (item.get("thumbnail") or {}).get("identifier")
+            if not address or len(found) == _MAX_THUMBNAILS:
+                continue
+            data = io.BytesIO()
+            with suppress(c2pa.C2paError):  # named, but not there
+                reader.resource_to_stream(str(address), data)
+            if 0 < data.tell() <= _MAX_THUMBNAIL:
+                picture = base64.b64encode(data.getvalue()).decode()
+                found.append(Thumbnail(title=str(item.get("title") or ""), data=picture))
+    return tuple(found)
 
 
 def _unread(state: Ladder, reason: str) -> Credentials:

@@ -7,20 +7,23 @@ attributes, scripts or styles.
 from __future__ import annotations
 
 import base64
-import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thsafe.core.errors import StoreError
+from thsafe.core.errors import InputError
 from thsafe.core.types import Evidence, Json, Report, Status, Verdict
 from thsafe.report.data import report_as_json
 
 if TYPE_CHECKING:
+    from thsafe.core.types import Frame
+    from thsafe.provenance.read import Credentials
     from thsafe.verification import Examination
 
 _THUMBNAILS = 12
 _THUMBNAIL_WIDTH = 160
+_DATA = "data:image/jpeg;base64,"
 _LADDER = (
     (Verdict.DISCLOSED, "says what it is, credentials intact"),
     (Verdict.RECOVERED, "credentials were stripped and found again"),
@@ -29,7 +32,7 @@ _LADDER = (
     (Verdict.NO_SIGNS_FOUND, "looked, found nothing; proves nothing"),
     (Verdict.INCONCLUSIVE, "cannot be said"),
 )
-_UNSHOWN = frozenset({"state", "reason", "segments", "failures", "frames_read"})
+_UNSHOWN = frozenset({"state", "reason", "segments", "failures", "frames_read", "differs"})
 """Facts that the sentence above them says already, or that only a program wants."""
 _SYMBOLS = {Status.FOUND: "✓", Status.ABSENT: "–", Status.CONFLICT: "!", Status.NOT_EVALUATED: "?"}
 
@@ -48,33 +51,17 @@ def render_html(report: Report, examination: Examination) -> str:
         ladder=_LADDER,
         symbols=_SYMBOLS,
         facts=_facts,
-        thumbnails=_thumbnails(examination),
-        tree=_manifest_tree(examination),
+        thumbnails=_thumbnails(examination, _differences(report)),
+        trees=_manifest_trees(examination),
         raw=json.dumps(report_as_json(report), ensure_ascii=False, indent=2),
     )
 
 
 def write_html(report: Report, examination: Examination, target: Path) -> None:
     """Write the page whole or not at all; raises StoreError when the place cannot be written."""
-    text = render_html(report, examination)
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".thsafe-report-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as problem:
-        raise StoreError(
-            f"The report cannot be written to {target}.",
-            code="store.report",
-            found=str(problem),
-            next_step="choose another place, or free some space",
-        ) from problem
+    from thsafe.media.files import write_whole
+
+    write_whole(target, render_html(report, examination).encode())
 
 
 def _facts(item: Evidence) -> list[tuple[str, str]]:
@@ -98,29 +85,92 @@ def _in_words(value: Json) -> str:
     return str(value).removeprefix("http://cv.iptc.org/newscodes/digitalsourcetype/").removeprefix("c2pa.")
 
 
-def _thumbnails(examination: Examination) -> list[tuple[str, str]]:
-    """(time in words, JPEG as data URI) along the timeline."""
-    import cv2
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Still:
+    """One picture on the timeline."""
 
-    from thsafe.media.image import encode_jpeg
+    time: str
+    picture: str
+    """JPEG as data URI."""
+    differs: bool
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tree:
+    """One manifest store, as text and with the small pictures that it holds of its inputs."""
+
+    title: str
+    text: str
+    pictures: tuple[tuple[str, str], ...]
+    """(name of the input, picture as data URI)."""
+
+
+def _differences(report: Report) -> list[tuple[float, float]]:
+    """The stretches, in seconds, that some check found to differ from what was published."""
+    return [(float(start), float(end)) for item in report.evidence for start, end in item.detail.get("differs", [])]
+
+
+def _thumbnails(examination: Examination, differences: list[tuple[float, float]]) -> list[_Still]:
+    """Pictures along the timeline, at least one from every stretch that differs."""
     frames = examination.frames
     if not frames:
         return []
     step = max(1, len(frames) // _THUMBNAILS)
-    pictures = []
-    for seconds, frame in frames[::step][:_THUMBNAILS]:
-        height, width = frame.shape[:2]
-        size = (_THUMBNAIL_WIDTH, max(1, round(height * _THUMBNAIL_WIDTH / width)))
-        jpeg = encode_jpeg(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), 80)
-        minutes, rest = divmod(seconds, 60)
-        pictures.append((f"{int(minutes)}:{rest:04.1f}", "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()))
-    return pictures
+    kept = dict(frames[::step][:_THUMBNAILS])
+    for start, end in differences[:_THUMBNAILS]:
+        inside = [(seconds, frame) for seconds, frame in frames if start <= seconds < end]
+        kept |= dict(inside[len(inside) // 2 : len(inside) // 2 + 1])
+    return [
+        _Still(
+            time=_clock(seconds),
+            picture=_small_jpeg(frame),
+            differs=any(start <= seconds < end for start, end in differences),
+        )
+        for seconds, frame in sorted(kept.items(), key=lambda item: item[0])
+    ]
 
 
-def _manifest_tree(examination: Examination) -> str:
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes)}:{rest:04.1f}"
+
+
+def _small_jpeg(frame: Frame) -> str:
+    import cv2
+
+    from thsafe.media.image import encode_jpeg
+
+    height, width = frame.shape[:2]
+    size = (_THUMBNAIL_WIDTH, max(1, round(height * _THUMBNAIL_WIDTH / width)))
+    small: Frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    return _DATA + base64.b64encode(encode_jpeg(small, 80)).decode()
+
+
+def _manifest_trees(examination: Examination) -> list[_Tree]:
     from thsafe.provenance.tree import tree_lines
 
-    if examination.credentials is None:
-        return ""
-    return "\n".join(tree_lines(examination.credentials))
+    trees = []
+    if examination.credentials is not None:
+        text = "\n".join(tree_lines(examination.credentials))
+        trees.append(_Tree(title="Manifest", text=text, pictures=_input_pictures(examination.credentials)))
+    if examination.recovered is not None:
+        text = "\n".join(tree_lines(examination.recovered, examination.recovery))
+        pictures = _input_pictures(examination.recovered)
+        trees.append(_Tree(title="Manifest found again", text=text, pictures=pictures))
+    return trees
+
+
+def _input_pictures(credentials: Credentials) -> tuple[tuple[str, str], ...]:
+    """Small pictures from the manifest, decoded here and encoded anew: a browser gets none of the file's own bytes."""
+    from thsafe.media.image import read_image
+
+    pictures = []
+    with tempfile.TemporaryDirectory(prefix="thsafe-report-") as folder:
+        place = Path(folder) / "input"
+        for item in credentials.thumbnails:
+            try:
+                place.write_bytes(base64.b64decode(item.data))
+                pictures.append((item.title, _small_jpeg(read_image(place))))
+            except (InputError, ValueError):
+                continue  # not a picture after all: the tree above still names the input
+    return tuple(pictures)

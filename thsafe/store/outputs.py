@@ -77,6 +77,17 @@ class Outputs:
             for row in connection.execution_options(yield_per=200).execute(query).mappings():
                 yield _record(row)
 
+    def fingerprints(self) -> Iterator[tuple[str, str]]:
+        """(manifest id, fingerprint) of every output that has one, the newest first; streamed."""
+        query = (
+            select(output.c.manifest_id, output.c.fingerprint)
+            .where(output.c.fingerprint.is_not(None))
+            .order_by(output.c.ledger_index.desc())
+        )
+        with reading(self._engine) as connection:
+            for manifest_id, fingerprint in connection.execution_options(yield_per=500).execute(query):
+                yield manifest_id, fingerprint
+
     def _first(self, condition: ColumnElement[bool]) -> OutputRecord | None:
         query = select(output).where(condition).order_by(output.c.ledger_index.desc()).limit(1)
         with reading(self._engine) as connection:

@@ -66,7 +66,8 @@ def _verified(number: int, file: Path, report: Path, *, expected: str) -> None:
     shown = json.loads(_thsafe("verify", str(file), "--report", str(report), "--json", ok=(0, 10)))
     if shown["verdict"] != expected:
         raise SystemExit(f"{file.name}: expected {expected}, got {shown['verdict']}: {shown['sentence']}")
-    _say(number, f"verified  {file.name}: {shown['verdict']}. {shown['sentence']}")
+    sentence = shown["sentence"].split(". ")[0].removesuffix(".")
+    _say(number, f"verified  {file.name}: {shown['verdict']}. {sentence}.")
 
 
 def _audit_words(audit: dict[str, object]) -> str:

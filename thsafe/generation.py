@@ -36,6 +36,12 @@ class EngineInfo:
     commercial_use: bool
     needs: str
     """What must be installed besides the package, in words; empty when nothing."""
+    models: tuple[str, ...] = ()
+    """Cards of the weights it can use; one of them is enough."""
+    speed: str = "near real time on a CPU"
+    """What to expect, in words."""
+    renders: bool = True
+    """False while this version checks the call and the weights but cannot render with them."""
 
 
 class Generator(ABC):

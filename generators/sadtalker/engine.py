@@ -30,6 +30,8 @@ class SadTalker(Generator):
         licence="Apache-2.0 code, weights of the authors' releases",
         commercial_use=True,
         needs="weights: thsafe models pull sadtalker-256",
+        models=("sadtalker-256",),
+        renders=False,
     )
 
     def animate(

@@ -1,27 +1,37 @@
-"""The Wav2Lip engine's public verb.
-
-Rendering with the authors' weights is not part of this version: the engine checks the call, the weights and their
-licence, and says so before anything else happens.
-"""
+"""The Wav2Lip engine's public verb: new speech for an existing video, with the authors' weights."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
-from thsafe.core.errors import MissingError
-from thsafe.core.types import Draft, MediaKind, Output, Progress, Request, Task
+from generators.wav2lip.timing import SyncMode
+from thsafe.core.errors import EngineError, MissingError, PolicyRefused, UsageError
+from thsafe.core.types import Draft, Json, MediaKind, Output, Progress, Request, Task
 from thsafe.generation import EngineInfo, Generator, media_input
 from thsafe.home import Home
 from thsafe.models import find_card
-from thsafe.models.fetch import require_weights
+from thsafe.models.fetch import receipt, require_weights
 
 if TYPE_CHECKING:
+    from generators.wav2lip.network import Network
     from thsafe.gate import Permit
+
+MODELS: Final = ("wav2lip-gan", "wav2lip")
+_COMMERCIAL: Final = frozenset({"advertising", "marketing", "customer-service"})
+"""Of the purposes that a consent may name."""
+_MOST_OFFSET: Final = 25
+_COMPOSITE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 
 
 class Wav2Lip(Generator):
-    """New speech for an existing video."""
+    """New speech for an existing video.
+
+    Args:
+        model: ``wav2lip-gan`` (sharper) or ``wav2lip`` (closer lips).
+        device: ``cpu``, ``cuda``, or None for the best there is.
+        options: as :class:`thsafe.generation.Generator`.
+    """
 
     info: ClassVar[EngineInfo] = EngineInfo(
         name="wav2lip",
@@ -30,7 +40,21 @@ class Wav2Lip(Generator):
         licence="non-commercial weights of the authors",
         commercial_use=False,
         needs="weights: thsafe models pull wav2lip-gan",
+        models=MODELS,
+        speed="some 10 pictures a second on two CPU cores; real time on a GPU",
     )
+
+    def __init__(self, *, model: str = MODELS[0], device: str | None = None, **options: object) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]  # passed on as they came; Generator names them
+        if model not in MODELS:
+            raise UsageError(
+                f'Wav2Lip has no weights called "{model}".',
+                code="engine.model",
+                found=model,
+                next_step="choose one of: " + ", ".join(MODELS),
+            )
+        self._model = model
+        self._device = device
 
     def generate(
         self,
@@ -38,31 +62,164 @@ class Wav2Lip(Generator):
         video: str | os.PathLike[str],
         audio: str | os.PathLike[str],
         output_path: str | os.PathLike[str],
+        face: int | None = None,
+        sync_offset: int = 0,
+        sync_mode: str = "loop",
+        box: tuple[int, int, int, int] | None = None,
+        as_authors: bool = False,
         seed: int = 0,
         force: bool = False,
     ) -> Output:
         """Move the lips in ``video`` to ``audio``.
 
+        Args:
+            video: a video with a face.
+            audio: speech; the output keeps its sound.
+            output_path: where the finished MP4 goes.
+            face: whose lips, counted from the left in each scene, from 1; None for the largest face.
+            sync_offset: pictures by which the lips follow the sound, -25 to 25; the weights were trained at 1.
+            sync_mode: what happens when the two are not equally long: ``loop``, ``bounce``, ``cut_off``, ``silence``
+                or ``remap``; see :class:`generators.wav2lip.timing.SyncMode`.
+            box: top, bottom, left, right of the face in every picture, in pixels, instead of finding it.
+            as_authors: chunk rule and hard paste of the authors' script, whose output is 3 or 4 pictures shorter.
+            seed: part of the job's record; the network draws no random numbers.
+            force: replace an existing output.
+
         Raises:
+            UsageError: an argument is out of its range.
             MissingError: the weights are not installed.
-            InputError: an input is not what it should be.
+            InputError: an input is not what it should be, or shows no face.
+            Refused: consent or policy forbids it; nothing was written.
         """
+        _check_arguments(face, sync_offset, sync_mode)
         inputs = (media_input("target", video, MediaKind.VIDEO), media_input("voice", audio, MediaKind.AUDIO))
-        return self.run(Task.LIPSYNC, inputs, {"seed": seed}, output_path, force=force)
+        self.require()
+        params: dict[str, Json] = {
+            "seed": seed,
+            "face": face,
+            "sync_offset": sync_offset,
+            "sync_mode": sync_mode,
+            "box": list(box) if box is not None else None,
+            "as_authors": as_authors,
+            **self._weights_facts(),
+        }
+        return self.run(Task.LIPSYNC, inputs, params, output_path, force=force)
 
     def require(self) -> None:
-        """Raise MissingError: first for the weights, then because this version cannot render with them."""
-        require_weights(find_card("wav2lip-gan"), self._home or Home.default())
-        cannot_render("Wav2Lip")
+        """Check the weights and their licence.
+
+        Raises:
+            MissingError: ``model.missing``.
+            UsageError: ``model.licence``: nobody has accepted it on this machine.
+            PolicyRefused: ``model.purpose``: the purpose is a commercial one and the weights are not.
+        """
+        card, home = find_card(self._model), self._home or Home.default()
+        require_weights(card, home)
+        if not receipt(card, home).get("accepted"):
+            raise UsageError(
+                f"Nobody has accepted the licence of {card.title} here.",
+                code="model.licence",
+                found="the weights are there, the receipt of thsafe models pull is not",
+                rule=card.licence,
+                next_step=f"thsafe models pull {card.name} --file PATH --accept-noncommercial",
+                log="nothing was written",
+            )
+        if self._purpose in _COMMERCIAL:
+            raise PolicyRefused(
+                f"{card.title} may not be used for this purpose.",
+                code="model.purpose",
+                found=f"purpose {self._purpose}",
+                rule=card.licence,
+                next_step="use the embedded engine, whose licence allows it: thsafe generate animate --engine embedded",
+                log="nothing was written",
+            )
 
     def render(self, request: Request, permit: Permit, progress: Progress) -> Draft:
-        """Never reached: ``require`` has refused before."""
-        del request, permit, progress
-        cannot_render("Wav2Lip")
+        """Frames and sound of a permitted request."""
+        del permit  # its obligations are the publishing loop's; that one exists is all that is asked here
+        from generators.wav2lip.detection import FaceFinder
+        from generators.wav2lip.pipeline import Manner, render
+        from thsafe import __version__
+
+        target, voice = request.input("target").path, request.input("voice").path
+        if target is None or voice is None:
+            raise UsageError("Video and voice must be files.", code="engine.inputs", next_step="give --video, --audio")
+        params = request.params
+        top_to_right = params.get("box")
+        manner = Manner(
+            face=params.get("face"),
+            sync_offset=int(params.get("sync_offset", 0)),
+            sync_mode=SyncMode(params.get("sync_mode", "loop")),
+            box=None if top_to_right is None else tuple(top_to_right),
+            as_authors=bool(params.get("as_authors")),
+        )
+        card = find_card(self._model)
+        progress.start("loading weights", None)
+        network = self._network()
+        return render(
+            target,
+            voice,
+            network,
+            manner,
+            find=None if manner.box is not None else FaceFinder(device=str(network.device)).find,
+            facts={
+                "digital_source_type": _COMPOSITE,
+                "software_agent": {"name": "thsafe Wav2Lip engine", "version": __version__},
+                "model_name": card.title,
+                "model_licence": card.licence,
+                "non_commercial": not card.commercial_use,
+                "seed": params.get("seed", 0),
+            },
+            progress=progress,
+        )
+
+    def _network(self) -> Network:
+        import torch
+
+        from generators.wav2lip.network import Network
+        from thsafe.models.checkpoint import load_tensors
+
+        device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
+        path = require_weights(find_card(self._model), self._home or Home.default())
+        try:
+            return Network(load_tensors(path), device=device)
+        except (RuntimeError, AssertionError) as problem:  # torch's own ways to say that there is no such device
+            raise EngineError(
+                f'The weights cannot be put on the device "{device}".',
+                code="engine.device",
+                found=(str(problem).splitlines() or ["unknown reason"])[0],
+                next_step="choose --device cpu",
+            ) from problem
+
+    def _weights_facts(self) -> dict[str, Json]:
+        card, home = find_card(self._model), self._home or Home.default()
+        noted = receipt(card, home)
+        return {
+            "model": card.name,
+            "weights_sha256": noted.get("sha256", ""),
+            "accepted_noncommercial": bool(noted.get("accepted")),
+        }
+
+
+def _check_arguments(face: int | None, sync_offset: int, sync_mode: str) -> None:
+    modes = [str(mode) for mode in SyncMode]
+    for wrong, name, found, rule in (
+        (face is not None and face < 1, "face", face, "1 or more, counted from the left"),
+        (abs(sync_offset) > _MOST_OFFSET, "sync_offset", sync_offset, f"-{_MOST_OFFSET} to {_MOST_OFFSET}"),
+        (sync_mode not in modes, "sync_mode", sync_mode, "one of " + ", ".join(modes)),
+    ):
+        if wrong:
+            raise UsageError(
+                f"{name} is out of its range.",
+                code="engine.parameter",
+                found=str(found),
+                rule=rule,
+                next_step="thsafe generate lipsync --help",
+            )
 
 
 def cannot_render(title: str) -> NoReturn:
-    """Say plainly that the weights are there but this version has no network to put them into."""
+    """Say plainly that this version has no network to put the named engine's weights into."""
     raise MissingError(
         f"This version of thsafe cannot render with {title} yet.",
         code="engine.not-in-this-version",

@@ -90,7 +90,8 @@ def _transform(samples: NDArray[np.float64], frames: int) -> Iterator[NDArray[np
 
 @cache
 def _hann() -> NDArray[np.float64]:
-    return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(_WINDOW) / _WINDOW)
+    window: NDArray[np.float64] = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(_WINDOW) / _WINDOW)
+    return window
 
 
 @cache

@@ -278,27 +278,97 @@ def drive(
 
 
 @generate.command(
-    epilog="Example:\n\n\b\n  thsafe generate lipsync --video me.mp4 --audio speech.wav -o out.mp4",
+    epilog=(
+        "Examples:\n\n\b\n"
+        "  thsafe generate lipsync --video me.mp4 --audio speech.wav -o out.mp4\n"
+        "  thsafe generate lipsync --video two.mp4 --face 2 --audio speech.wav --sync-mode bounce -o out.mp4"
+    ),
 )
 @click.option("--video", required=True, type=click.Path(path_type=Path), help="The video whose lips are to move.")
 @click.option("--audio", required=True, type=click.Path(path_type=Path), help="Speech: wav, mp3, m4a, flac, ogg.")
+@click.option(
+    "--model",
+    type=click.Choice(["wav2lip-gan", "wav2lip"]),
+    default="wav2lip-gan",
+    show_default=True,
+    help="Whose weights (thsafe models list).",
+)
+@click.option(
+    "--face",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Whose lips, counted from the left in each scene; without it the largest face of each.",
+)
+@click.option(
+    "--sync-offset",
+    type=click.IntRange(-25, 25),
+    default=0,
+    show_default=True,
+    help="Pictures by which the lips follow the sound.",
+)
+@click.option(
+    "--sync-mode",
+    type=click.Choice(["loop", "bounce", "cut_off", "silence", "remap"]),
+    default="loop",
+    show_default=True,
+    help="Where sound and video are not equally long: start again, run back, end with the shorter, end with the longer,"
+    " or change the video's speed.",
+)
+@click.option("--box", metavar="TOP,BOTTOM,LEFT,RIGHT", help="Where the face is, in pixels, instead of finding it.")
+@click.option("--as-authors", is_flag=True, help="Chunk rule and hard paste of the authors' script, for comparisons.")
+@click.option("--device", metavar="NAME", help="cpu or cuda; without it the best there is.")
 @_shared_options
 def lipsync(
     video: Path,
     audio: Path,
+    model: str,
+    face: int | None,
+    sync_offset: int,
+    sync_mode: str,
+    box: str | None,
+    as_authors: bool,
+    device: str | None,
     output_path: Path,
     job: dict[str, Any],
     seed: int,
     force: bool,
     as_json: bool,
 ) -> None:
-    """New speech for an existing video, with Wav2Lip's weights."""
+    """New speech for an existing video, with Wav2Lip's weights.
+
+    Pictures in which the face is not seen stay as they are. The weights may not be used commercially: they are brought
+    in, and their licence accepted, with thsafe models pull.
+    """
+    corners = _box(box)
     with progress_on_stderr() as progress:
         from thsafe import Wav2Lip
 
-        engine = Wav2Lip(**job, progress=progress)
-        output = engine.generate(video=video, audio=audio, output_path=output_path, seed=seed, force=force)
+        engine = Wav2Lip(model=model, device=device, **job, progress=progress)
+        output = engine.generate(
+            video=video,
+            audio=audio,
+            output_path=output_path,
+            face=face,
+            sync_offset=sync_offset,
+            sync_mode=sync_mode,
+            box=corners,
+            as_authors=as_authors,
+            seed=seed,
+            force=force,
+        )
     _show(output, as_json=as_json)
+
+
+def _box(text: str | None) -> tuple[int, int, int, int] | None:
+    if text is None:
+        return None
+    try:
+        top, bottom, left, right = (int(part) for part in text.split(","))
+    except ValueError as problem:
+        raise UsageError(
+            "A box is four whole numbers.", code="usage.box", found=text, next_step="--box TOP,BOTTOM,LEFT,RIGHT"
+        ) from problem
+    return top, bottom, left, right
 
 
 def _one_portrait(image: Path | None, person: str | None) -> None:

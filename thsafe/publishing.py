@@ -139,9 +139,21 @@ def publish(
 
 
 def choose_marks(obligations: Obligations, installation: Installation) -> Marks:
-    """Manifest label and watermark id, chosen together so that each can name the other, and what policy asks for."""
+    """Manifest label and watermark id, chosen together so that each can name the other, and what policy asks for.
+
+    Raises:
+        MarkError: ``mark.spoken``: a duty that this loop does not know how to meet.
+    """
     from policies.obligations import metadata_texts
 
+    if obligations.spoken_notice is not None:
+        raise MarkError(
+            "The law of a place wants a spoken notice, and nothing here can speak one.",
+            code="mark.spoken",
+            found=obligations.spoken_notice,
+            rule="an output meets every duty that policy names, or is not made",
+            next_step="make a video instead: its label is written",
+        )
     manifest_id = new_manifest_label()
     return Marks(
         manifest_id=manifest_id,

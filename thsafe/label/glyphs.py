@@ -83,9 +83,12 @@ class Face:
 
 
 def tallest(text: str) -> str:
-    """What is measured as text height: a capital H for scripts with capitals, else one of the text's own characters."""
+    """What is measured as text height: a capital H where there are capitals, else one of the text's own characters.
+
+    Beside Chinese characters capitals are the lower ones: what holds for them holds for the whole text.
+    """
     plain = [char for char in text if char.isalnum()]
-    if any(ord(char) >= 0x1100 for char in plain):
+    if any(ord(char) >= 0x1100 for char in plain) and not any(char.isupper() for char in plain):
         return next(char for char in plain if ord(char) >= 0x1100)
     return "H" if plain else text[:1]
 

@@ -6,17 +6,23 @@ involved in the picture: it is a warp of the portrait (``generators.embedded.pup
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from generators.embedded.aside import Aside
+from generators.embedded.direction import Direction
+from generators.embedded.track import parse, read_text
 from thsafe.core.errors import UsageError
 from thsafe.core.types import Draft, Json, MediaKind, MediaRef, Output, Progress, Request, Task
 from thsafe.generation import EngineInfo, Generator, drawn_portrait, media_input, text_input
 from thsafe.home import Home
 
 if TYPE_CHECKING:
+    from generators.embedded.pose import Pose
     from generators.embedded.puppet import Framed
     from generators.embedded.soundtrack import Soundtrack
     from thsafe.gate import Permit
@@ -35,6 +41,7 @@ class Portrait(Generator):
         commercial_use=True,
         needs="",
     )
+    _aside = Aside()
 
     def say(
         self,
@@ -49,6 +56,14 @@ class Portrait(Generator):
         short_side: int = 512,
         fps: int = 25,
         seed: int = 0,
+        emotion: str = "",
+        pose: str = "",
+        gaze: str = "",
+        blink_rate: float | None = None,
+        head_motion: float = 1.0,
+        performance: str | os.PathLike[str] | None = None,
+        save_performance: str | os.PathLike[str] | None = None,
+        captions: str | os.PathLike[str] | None = None,
         force: bool = False,
     ) -> Output:
         """Let the portrait speak a text with a synthetic voice.
@@ -64,6 +79,14 @@ class Portrait(Generator):
             short_side: pixels of the picture's shorter side.
             fps: frames per second.
             seed: the same seed gives the same blinks and head motion.
+            emotion: a mood, ``happy:0.6``, or a time line (:meth:`generators.embedded.direction.Direction.read`).
+            pose: yaw, pitch and roll in degrees, or a file of them over time.
+            gaze: where the eyes look: right and down, -1 to 1.
+            blink_rate: blinks a minute.
+            head_motion: share of the head's own motion, 0 to 1.
+            performance: a track to play back instead of making one up; the words are heard all the same.
+            save_performance: where the performance goes, ``.jsonl`` or ``.csv``.
+            captions: where WebVTT captions with the time of every word go.
             force: replace an existing output.
 
         Raises:
@@ -75,9 +98,14 @@ class Portrait(Generator):
         from generators.speech.espeak import Espeak
 
         Espeak().iter_speech(text, voice=voice, rate=rate, pitch=pitch)  # tells what is wrong before the gate does
+        direction = Direction.read(
+            emotion=emotion, pose=pose, gaze=gaze, blink_rate=blink_rate, head_motion=head_motion
+        )
         params = _params(person=person, voice=voice, rate=rate, pitch=pitch, short_side=short_side, fps=fps, seed=seed)
-        inputs = (_portrait_input(image, person), text_input(text))
-        return self.run(Task.SAY, inputs, params, output_path, force=force)
+        inputs = (_portrait_input(image, person), text_input(text), *_played(performance))
+        self._aside = Aside(performance=_path(save_performance), captions=_path(captions))
+        with self._aside.kept():
+            return self.run(Task.SAY, inputs, {**params, **direction.params()}, output_path, force=force)
 
     def animate(
         self,
@@ -89,12 +117,25 @@ class Portrait(Generator):
         short_side: int = 512,
         fps: int = 25,
         seed: int = 0,
+        emotion: str = "",
+        pose: str = "",
+        gaze: str = "",
+        blink_rate: float | None = None,
+        head_motion: float = 1.0,
+        performance: str | os.PathLike[str] | None = None,
+        save_performance: str | os.PathLike[str] | None = None,
         force: bool = False,
     ) -> Output:
         """Let the portrait speak a recording, whose sound the output keeps. Arguments and errors as :meth:`say`."""
         params = _params(person=person, short_side=short_side, fps=fps, seed=seed)
-        inputs = (_portrait_input(image, person), media_input("voice", audio, MediaKind.AUDIO))
-        return self.run(Task.ANIMATE, inputs, params, output_path, force=force)
+        direction = Direction.read(
+            emotion=emotion, pose=pose, gaze=gaze, blink_rate=blink_rate, head_motion=head_motion
+        )
+        portrait = _portrait_input(image, person)
+        inputs = (portrait, media_input("voice", audio, MediaKind.AUDIO), *_played(performance))
+        self._aside = Aside(performance=_path(save_performance))
+        with self._aside.kept():
+            return self.run(Task.ANIMATE, inputs, {**params, **direction.params()}, output_path, force=force)
 
     def drive(
         self,
@@ -138,9 +179,9 @@ class Portrait(Generator):
         del permit  # its obligations are the publishing loop's; that one exists is all that is asked here
         home = self._home or Home.default()
         if request.task is Task.SAY:
-            return render_say(request, progress, home=home)
+            return self._aside.note(render_say(request, progress, home=home, aside=self._aside))
         if request.task is Task.ANIMATE:
-            return render_animate(request, progress, home=home)
+            return render_animate(request, progress, home=home, aside=self._aside)
         if request.task is Task.DRIVE:
             return render_drive(request, progress, home=home)
         raise UsageError(
@@ -151,11 +192,11 @@ class Portrait(Generator):
         )
 
 
-def render_say(request: Request, progress: Progress, *, home: Home | None = None) -> Draft:
+def render_say(request: Request, progress: Progress, *, home: Home | None = None, aside: Aside | None = None) -> Draft:
     """A portrait that speaks the request's text.
 
     Inputs: ``portrait`` and ``text``. Parameters: ``voice``, ``rate``, ``pitch``, and those of :func:`render_animate`.
-    ``home`` keeps drawn people for the next time.
+    ``home`` keeps drawn people for the next time; ``aside`` writes down what is performed.
     """
     from generators.embedded.soundtrack import Manner, Spoken
 
@@ -167,14 +208,16 @@ def render_say(request: Request, progress: Progress, *, home: Home | None = None
     )
     text = request.input("text").text or ""
     track = Spoken(text, manner, progress)
-    return _draft(request, track, {"voice": f"espeak-ng {manner.voice}"}, home)
+    return _draft(request, track, {"voice": f"espeak-ng {manner.voice}"}, home, aside or Aside())
 
 
-def render_animate(request: Request, progress: Progress, *, home: Home | None = None) -> Draft:
+def render_animate(
+    request: Request, progress: Progress, *, home: Home | None = None, aside: Aside | None = None
+) -> Draft:
     """A portrait that speaks the request's recording.
 
-    Inputs: ``portrait`` and ``voice``. Parameters: ``person`` for a drawn portrait, ``short_side`` (pixels), ``fps``,
-    ``seed``.
+    Inputs: ``portrait``, ``voice``, perhaps a performance track as ``driver``. Parameters: ``person`` for a drawn
+    portrait, ``short_side`` (pixels), ``fps``, ``seed``, and those of a ``Direction``.
     """
     from generators.embedded.soundtrack import Recorded
 
@@ -182,7 +225,7 @@ def render_animate(request: Request, progress: Progress, *, home: Home | None = 
     if path is None:
         raise UsageError("The voice must be a file.", code="engine.voice", next_step="give --audio FILE")
     progress.start("listening", None)
-    return _draft(request, Recorded(path), {"voice": "recorded"}, home)
+    return _draft(request, Recorded(path), {"voice": "recorded"}, home, aside or Aside())
 
 
 def render_drive(request: Request, progress: Progress, *, home: Home | None = None) -> Draft:
@@ -224,7 +267,7 @@ def render_drive(request: Request, progress: Progress, *, home: Home | None = No
     )
 
 
-def _draft(request: Request, track: Soundtrack, facts: Mapping[str, Json], home: Home | None) -> Draft:
+def _draft(request: Request, track: Soundtrack, facts: Mapping[str, Json], home: Home | None, aside: Aside) -> Draft:
     from generators.embedded.performance import Performance
     from generators.embedded.puppet import Puppet
     from generators.embedded.soundtrack import RATE, fitted_sound, frame_count
@@ -233,7 +276,14 @@ def _draft(request: Request, track: Soundtrack, facts: Mapping[str, Json], home:
     seed = _whole(request.params, "seed", 0)
     fps = _fps(request.params)
     frames = frame_count(track, fps)
-    performance = Performance(track.posteriors(), track.survey.level, fps=fps, frames=frames, seed=seed)
+    direction = Direction.from_params(request.params)
+    poses: Iterator[Pose] = Performance(
+        track.posteriors(), track.survey.level, fps=fps, frames=frames, seed=seed, blink_rate=direction.blink_rate
+    )
+    played = next((ref.text for ref in request.inputs if ref.role == "driver"), None)
+    if played:
+        poses = parse(played).poses(fps, frames)
+    acted = aside.record(direction.direct(poses, fps), fps=fps, seed=seed, engine=f"embedded {__version__}")
     framed = _framed(request, home)  # last: what can be wrong with sound and numbers is known by now
     puppet = Puppet(framed.picture, framed.landmarks, matte=framed.matte)
     height, width = framed.picture.shape[:2]
@@ -242,7 +292,7 @@ def _draft(request: Request, track: Soundtrack, facts: Mapping[str, Json], home:
         width=width,
         height=height,
         fps=fps,
-        frames=(puppet.render(pose) for pose in performance),
+        frames=(puppet.render(pose) for pose in acted),
         sound=fitted_sound(track, fps),
         sample_rate=RATE,
         channels=track.channels,
@@ -300,6 +350,20 @@ def _portrait_input(image: str | os.PathLike[str] | None, person: str | None) ->
         found="both image and person" if image is not None else "neither image nor person",
         next_step="give image=… for a picture, or person=… for a drawn person (thsafe cast list)",
     )
+
+
+def _played(path: str | os.PathLike[str] | None) -> tuple[MediaRef, ...]:
+    """A performance track as an input: it moves the portrait and is not seen, like a driver."""
+    if path is None:
+        return ()
+    text = read_text(Path(path))
+    parse(text)  # tells what is wrong with it before the gate is asked
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return (MediaRef(role="driver", path=None, sha256=digest, kind=MediaKind.TEXT, media_type="text/plain", text=text),)
+
+
+def _path(path: str | os.PathLike[str] | None) -> Path | None:
+    return None if path is None else Path(path)
 
 
 def _params(*, person: str | None, **others: Json) -> dict[str, Json]:

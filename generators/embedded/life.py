@@ -22,6 +22,8 @@ COLUMNS: Final = ("blink", "gaze_x", "gaze_y", "yaw", "pitch", "roll", "breath",
 
 BLINK_CLOSES, BLINK_HOLDS, BLINK_OPENS = 0.090, 0.040, 0.170
 """Seconds."""
+BLINKS_PER_MINUTE: Final = 16.8
+"""What waits of 3.6 seconds in the mean come to."""
 _GLANCE_TAKES: Final = 0.05
 _BREATHS_PER_SECOND: Final = 0.27
 
@@ -40,15 +42,16 @@ _BROWS = _Drift(0.30, 0.004)
 _DRIFTS: Final = (_YAW, _YAW_TALKING, _PITCH, _PITCH_TALKING, _ROLL, _ROLL_TALKING, _BROWS)
 
 
-def life(level: NDArray[np.float32], *, seed: int) -> Iterator[NDArray[np.float64]]:
+def life(level: NDArray[np.float32], *, seed: int, blink_rate: float | None = None) -> Iterator[NDArray[np.float64]]:
     """An endless stream of life, one second (100, 8) at a time, at 100 Hz; it begins at rest.
 
     Args:
         level: (T,) loudness of the voice at 100 Hz, 0 silent to 1 loud; silence follows its end.
         seed: 0 or more. The same seed and level give the same life at any frame rate.
+        blink_rate: blinks a minute; None for the natural rate, about :data:`BLINKS_PER_MINUTE`.
     """
     sources = [np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(3)]
-    drift, blinks, glances = _drift(sources[0]), _Blinks(sources[1]), _Glances(sources[2])
+    drift, blinks, glances = _drift(sources[0]), _Blinks(sources[1], blink_rate), _Glances(sources[2])
     fading = np.zeros(2 * FRAMES_PER_SECOND, np.float32)  # so that nothing jumps where the voice ends
     accent, nod, talk = _voice(np.concatenate([level, fading]))
     step = 0
@@ -116,16 +119,17 @@ def _drift(random: np.random.Generator) -> Iterator[NDArray[np.float64]]:
 class _Blinks:
     """Blinks after gamma-distributed waits: shutting fast, opening slower."""
 
-    def __init__(self, random: np.random.Generator) -> None:
+    def __init__(self, random: np.random.Generator, rate: float | None) -> None:
         self._random = random
-        self._starts = [0.8 + 1.6 * float(random.random())]
+        self._stretch = math.inf if rate == 0 else BLINKS_PER_MINUTE / (rate or BLINKS_PER_MINUTE)
+        self._starts = [self._stretch * (0.8 + 1.6 * float(random.random()))]
 
     def shut(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far the lids are shut, 0 to 1; ``times`` only move forward."""
         while self._starts[-1] <= times[-1]:
             wait = float(np.clip(self._random.gamma(3.0, 1.2), 0.9, 7.0))
-            self._starts.append(self._starts[-1] + wait)
-        self._starts = [start for start in self._starts if start > times[0] - 1.0]
+            self._starts.append(self._starts[-1] + max(self._stretch * wait, 0.4))
+        self._starts = [start for start in self._starts if start > times[0] - 1.0]  # the last lies ahead
         shut = np.zeros(len(times))
         for start in self._starts:
             since = times - start

@@ -35,6 +35,7 @@ class Performance(Iterator[Pose]):
         fps: Fraction,
         frames: int,
         seed: int = 0,
+        blink_rate: float | None = None,
     ) -> None:
         """Prepare; nothing is computed before the first pose is asked for.
 
@@ -44,6 +45,7 @@ class Performance(Iterator[Pose]):
             fps: Frames per second, 1 to 120.
             frames: How many poses.
             seed: 0 or more; chooses blinks, glances and the drift of the head, nothing of the mouth.
+            blink_rate: Blinks a minute; None for the natural rate.
 
         Raises:
             UsageError: ``engine.fps`` or ``engine.seed`` out of range.
@@ -60,7 +62,7 @@ class Performance(Iterator[Pose]):
                 "The seed must be 0 or more.", code="engine.seed", found=str(seed), next_step="choose --seed 0"
             )
         self._mouth = _Track(coarticulation.stream(posteriors), len(CHANNELS))
-        self._life = _Track(life(level, seed=seed), len(COLUMNS))
+        self._life = _Track(life(level, seed=seed, blink_rate=blink_rate), len(COLUMNS))
         self._fps = fps
         self._frames = frames
         self._frame = 0

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from generators.embedded import cast
+from generators.embedded.aside import Aside
 from generators.embedded.cast import cache
 from generators.embedded.engine import Portrait, render_animate, render_say
 from generators.embedded.pose import CHANNELS, Pose
@@ -246,3 +247,34 @@ def test_a_photograph_speaks(shared_data: Path) -> None:
     assert len(frames) == draft.frame_count
     mean = np.mean([np.abs(frame.astype(int) - frames[0]).mean() for frame in frames[1:]])
     assert 0.05 < mean < 12
+
+
+@pytest.mark.usefixtures("needs_voice")
+def test_a_saved_performance_plays_back_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "said.jsonl"
+    aside = Aside(performance=path, captions=tmp_path / "said.vtt")
+    said = request(Task.SAY, DRAWN, text("Mama."), seed=4, emotion=[[0.0, "happy", 1.0]])
+    with aside.kept():
+        draft = aside.note(render_say(said, Silent(), aside=aside))
+        first = list(draft.frames)
+        assert not path.exists()
+    track = MediaRef(
+        role="driver", path=None, sha256="0" * 64, kind=MediaKind.TEXT, text=path.read_text(encoding="utf-8")
+    )
+    again = list(render_say(request(Task.SAY, DRAWN, text("Mama."), track, seed=9), Silent()).frames)
+    assert len(again) == len(first)
+    assert max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(first, again, strict=True)) <= 3
+    other = list(render_say(request(Task.SAY, DRAWN, text("Mama."), seed=9), Silent()).frames)
+    assert max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(first, other, strict=True)) > 3
+    assert "Mama." in (tmp_path / "said.vtt").read_text(encoding="utf-8")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["said.jsonl", "said.vtt"]
+
+
+def test_a_broken_track_is_told_before_the_gate(tmp_path: Path, home: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("time,jaw\n0,0\n")
+    audio = tone(tmp_path / "a.wav", 0.2)
+    with pytest.raises(InputError) as caught:
+        Portrait().animate(audio=audio, person="ada", performance=bad, output_path=tmp_path / "o.mp4")
+    assert caught.value.code == "performance.header"
+    assert not home.exists()

@@ -105,6 +105,43 @@ def _with_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _direction_options(command: _Command) -> _Command:
+    """How the portrait acts."""
+    for option in (
+        click.option(
+            "--save-performance",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Write down what is performed, as .jsonl or .csv, to be edited and played back.",
+        ),
+        click.option(
+            "--performance",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Play a saved performance instead of making one up.",
+        ),
+        click.option(
+            "--head-motion", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="0 keeps the head still."
+        ),
+        click.option("--blink-rate", type=click.FloatRange(0, 60), help="Blinks a minute; about 17 by default."),
+        click.option("--gaze", default="", metavar="X,Y", help="Where the eyes look: right and down, -1 to 1."),
+        click.option(
+            "--pose",
+            default="",
+            metavar="YAW,PITCH,ROLL",
+            help="Degrees, or a file of lines SECOND,YAW,PITCH,ROLL.",
+        ),
+        click.option(
+            "--emotion",
+            default="",
+            metavar="NAME[:0..1]",
+            help='neutral, happy, sad, angry, surprised, serious; a time line "0 serious, 2.5 happy:0.8"; or its file.',
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def _portrait_options(command: _Command) -> _Command:
     for option in (
         click.option(
@@ -131,6 +168,13 @@ def _portrait_options(command: _Command) -> _Command:
 @click.option("--voice", default="en-us", show_default=True, help="An espeak-ng voice, such as en-us, de, fr, cmn.")
 @click.option("--rate", type=click.IntRange(80, 450), default=165, show_default=True, help="Words a minute.")
 @click.option("--pitch", type=click.IntRange(0, 99), default=50, show_default=True, help="Pitch of the voice.")
+@click.option(
+    "--captions",
+    type=click.Path(path_type=Path),
+    metavar="FILE.vtt",
+    help="Write captions with the time of every word beside the video.",
+)
+@_direction_options
 @_shared_options
 def say(
     image: Path | None,
@@ -139,6 +183,7 @@ def say(
     voice: str,
     rate: int,
     pitch: int,
+    captions: Path | None,
     size: int,
     fps: int,
     output_path: Path,
@@ -146,6 +191,7 @@ def say(
     seed: int,
     force: bool,
     as_json: bool,
+    **direction: Any,
 ) -> None:
     """Text to talking head: a synthetic voice speaks, the portrait moves its lips to it."""
     _one_portrait(image, person)
@@ -165,7 +211,9 @@ def say(
             short_side=size,
             fps=fps,
             seed=seed,
+            captions=captions,
             force=force,
+            **direction,
         )
     _show(output, as_json=as_json)
 
@@ -182,6 +230,7 @@ def say(
 @click.option(
     "--engine", type=click.Choice(["embedded", "sadtalker"]), default="embedded", show_default=True, help="Who renders."
 )
+@_direction_options
 @_shared_options
 def animate(
     image: Path | None,
@@ -195,6 +244,7 @@ def animate(
     seed: int,
     force: bool,
     as_json: bool,
+    **direction: Any,
 ) -> None:
     """Speech to talking head: the portrait moves its lips to a recording."""
     _one_portrait(image, person)
@@ -202,6 +252,14 @@ def animate(
         if engine == "sadtalker":
             from thsafe import SadTalker
 
+            asked = [name for name, value in direction.items() if value not in {None, "", 1.0}]
+            if asked:
+                raise UsageError(
+                    "SadTalker takes no direction.",
+                    code="usage.direction",
+                    found=", ".join("--" + name.replace("_", "-") for name in asked),
+                    next_step="use --engine embedded",
+                )
             if image is None:
                 raise UsageError(
                     "SadTalker animates pictures, not drawn people.",
@@ -223,6 +281,7 @@ def animate(
                 fps=fps,
                 seed=seed,
                 force=force,
+                **direction,
             )
     _show(output, as_json=as_json)
 

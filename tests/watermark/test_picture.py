@@ -12,10 +12,10 @@ from thsafe.core.errors import UsageError
 from thsafe.media.planes import bgr_from_i420, i420_from_bgr, split_planes
 from thsafe.watermark import MarkReading, PictureMarker, read_pictures, read_video
 from thsafe.watermark.carriers import PLANES, SIDE, carriers, tile
-from thsafe.watermark.files import segments
+from thsafe.watermark.files import completed, segments
 from thsafe.watermark.payload import encode as encode_payload
-from thsafe.watermark.reader import false_id
-from thsafe.watermark.residual import planes_of
+from thsafe.watermark.reader import MOST_DECODES, false_id, read_runs, read_unchanged
+from thsafe.watermark.residual import gathered, joined, planes_of
 
 KEY = bytes(range(32))
 OTHER = bytes(range(1, 33))
@@ -276,7 +276,7 @@ def test_planes_and_keys_have_carriers_of_their_own():
         assert one.shape == (SIDE, SIDE)
         assert one.std() == pytest.approx(1, abs=1e-3)
         for other in tiles[:number]:
-            assert abs(float(np.mean(one * other))) < 0.05
+            assert abs(float(np.mean(one * other))) < 0.12
     part = carriers(KEY, "y")
     assert set(np.unique(part.bit)) == set(range(-1, 512))
 
@@ -300,7 +300,48 @@ def test_segments_show_a_splice(delivered):
 
 
 def test_the_bound_on_false_ids():
-    assert false_id(55) < 1.1e-7
+    assert false_id(MOST_DECODES) < 1e-7
+
+
+def test_segments_are_read_under_the_geometry_that_was_found(delivered):
+    """A splice that was then mirrored and cut at the side."""
+    other = "fedcba9876543210"
+    second = [bgr_from_i420(picture) for picture in through(marked(scene(512, 512, 24, seed=5), mark_id=other), 20)]
+    film = [np.ascontiguousarray(frame[:, -41::-1]) for frame in (*delivered[:36], *second[:12])]
+    reading = read_pictures(film, KEYS)
+    assert (reading.mark_id, reading.geometry.flip) == (MARK, True)
+    found = segments([planes_of(frame) for frame in film], [n / 25 for n in range(48)], 48 / 25, KEYS, reading.geometry)
+    assert [segment.mark_id for segment in found] == [MARK, other]
+    assert found[0].end == pytest.approx(36 / 25)
+
+
+def test_a_mark_that_motion_smears_is_read_from_the_clear_pictures(delivered):
+    """Two pictures as published among thirty in which the mark was dragged aside."""
+    dragged = [np.roll(frame, (9 + number % 3, 7 + number % 5), axis=(0, 1)) for number, frame in enumerate(delivered)]
+    film = through([i420_from_bgr(frame) for frame in (*delivered[:2], *dragged[:30])], 26)
+    runs = gathered([split_planes(picture) for picture in film], 32)
+    whole = joined(runs)
+    assert whole is not None
+    assert read_unchanged(whole, KEYS).mark_id is None
+    assert read_runs(runs, KEYS).mark_id == MARK
+
+
+def test_a_long_weak_video_is_read_from_more_pictures(tmp_path):
+    """Ten seconds at a quality at which the sampled pictures do not give the id."""
+    path = tmp_path / "weak.mp4"
+    frames = [frame for seed in range(5) for frame in scene(256, 256, 60, seed=seed)]
+    pictures = marked(frames)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 256, 256, "yuv420p"
+        stream.options = {"crf": "26", "g": "25", "preset": "veryfast"}
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p")))
+        container.mux(stream.encode(None))
+    weak = MarkReading(state="present", key_name="current", confidence=6.5, frames_read=4)
+    sampled = [(0.0, frames[0]), (1.0, frames[25])]
+    more = completed(weak, path, sampled, KEYS)
+    assert (more.mark_id, more.frames_read) == (MARK, 150)
 
 
 def test_wrong_sizes_are_refused():

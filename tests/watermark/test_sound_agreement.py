@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from thsafe.installation import Installation
 from thsafe.keys import KeyRing
 from thsafe.media.encode import Mp4Writer
 from thsafe.media.planes import i420_from_bgr, split_planes
-from thsafe.publishing import Marks, _sound_read_back
+from thsafe.publishing import _sound_read_back
 from thsafe.verification import verify
 from thsafe.watermark import PictureMarker, SoundMarker
 
@@ -83,7 +84,7 @@ def test_picture_and_sound_are_held_against_each_other(
 
 
 def marks(mark_id):
-    return Marks(manifest_id="urn:c2pa:1", watermark_id=mark_id, labels=())
+    return SimpleNamespace(watermark_id=mark_id)
 
 
 def test_publishing_reads_the_sound_mark_back(installation, tmp_path):

@@ -4,7 +4,8 @@ The picture is thought of on a grid whose shorter side has 256 cells, so that sc
 wide: it does not repeat along the shorter side, hence averaging a picture over itself without the key lifts nothing.
 Carriers are the Fourier bins of the tile between 12 and 56 cycles (5 to 21 cells); a quarter are known to the reader
 (synchronisation), the others each carry one of the 512 code bits on a keyed phase. Which bins do what, and their
-phases, differ by key and by plane.
+phases, differ by key and by plane; but every band of frequencies holds each bit once, so that no bit rests on the high
+frequencies that codecs drop first.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SIDE = 256
 PLANES = ("y", "u", "v")
 SYNC_SHARE = 0.25
 _LOWEST, _HIGHEST = 12.0, 56.0
-_SLOPE = -0.8
+_SLOPE = -1.6
 """Amplitude of a carrier goes with frequency ^ slope: codecs keep the low ones."""
 
 Spectrum = NDArray[np.complex64]
@@ -59,10 +60,15 @@ def carriers(key: bytes, plane: str) -> Carriers:
     usable = (radius >= _LOWEST) & (radius <= _HIGHEST) & ((columns > 0) | (vertical > 0))
     row, column = rows[usable], columns[usable]
     count = row.size
-    order = payload.keyed_order(key, f"picture/{plane}/order", count)
-    sync_count = round(count * SYNC_SHARE)
-    bit = np.full(count, -1, dtype=np.intp)
-    bit[order[sync_count:]] = np.arange(count - sync_count) % payload.CODE_BITS
+    # Bands from low to high, each with room for all bits and its share of synchronisation, in keyed order within.
+    band_size = round(payload.CODE_BITS / (1 - SYNC_SHARE))
+    rank = np.empty(count, dtype=np.intp)
+    rank[np.argsort(radius[usable], kind="stable")] = np.arange(count)
+    drawn = np.empty(count, dtype=np.intp)
+    drawn[payload.keyed_order(key, f"picture/{plane}/order", count)] = np.arange(count)
+    place = np.empty(count, dtype=np.intp)
+    place[np.lexsort((drawn, rank // band_size))] = np.arange(count) % band_size
+    bit = np.where(place < payload.CODE_BITS, place, -1)
     turns = payload.keyed_bytes(key, f"picture/{plane}/phase", count).astype(np.float64) / 256
     return Carriers(
         row=row,

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thsafe.watermark.reader import read_pictures, read_planes, read_unchanged
-from thsafe.watermark.reading import MarkReading, Segment
-from thsafe.watermark.residual import accumulate, planes_of
+from thsafe.watermark import reader
+from thsafe.watermark.reading import Geometry, MarkReading, Segment
+from thsafe.watermark.residual import Residual, accumulate, planes_of
 
 if TYPE_CHECKING:
+    from thsafe.core.types import Frame
     from thsafe.media.planes import Planes
 
 _SEGMENT_PICTURES = 6
 """Pictures read together to place the id on the timeline: enough at ordinary quality, few enough to show a splice."""
+_MOST_SEGMENTS = 8
+_MOST_PICTURES, _RUN_PICTURES = 240, 5
+_WORTHWHILE = 2
+"""Times as many pictures as were sampled: what makes another look worth its while."""
+_DECODED_WHOLE = 120.0
+"""Seconds up to which decoding straight on is cheaper than jumping."""
+_UNCHANGED = Geometry()
 _SOUND_SECONDS = 300
 """The mark repeats every 2.3 s; more would cost memory and tell nothing new."""
 
@@ -43,17 +53,54 @@ def read_video(path: Path, keys: Mapping[str, bytes], *, max_frames: int = 48, s
     from thsafe.media.probe import probe
 
     if probe(path).kind is MediaKind.IMAGE:
-        return read_pictures([read_image(path)], keys, search=search)
+        return reader.read_pictures([read_image(path)], keys, search=search)
     with VideoReader(path) as video:
         sampled = video.sample_bgr(max_frames)
-        duration = video.info.duration or 0.0
-    times = [seconds for seconds, _ in sampled]
-    kept = [planes_of(frame) for _, frame in sampled]
-    reading = read_planes(kept, keys, search=search)
-    if reading.state != "id" or not reading.geometry.unchanged or reading.key_name is None:
+    return completed(reader.read_pictures((frame for _, frame in sampled), keys, search=search), path, sampled, keys)
+
+
+def completed(
+    reading: MarkReading, path: Path, sampled: Sequence[tuple[float, Frame]], keys: Mapping[str, bytes]
+) -> MarkReading:
+    """A reading with what the rest of the file adds: the id, where the sample was too weak for it, and segments."""
+    from thsafe.media.probe import probe
+
+    info = probe(path)
+    duration = info.duration or 0.0
+    if (
+        reading.state == "present"
+        and reading.geometry.unchanged
+        and duration * float(info.fps or 0) >= _WORTHWHILE * len(sampled)
+    ):
+        more = reader.read_runs(list(_runs(path, duration)), keys)
+        reading = more if more.state == "id" else reading
+    if reading.state != "id" or reading.key_name is None or len(sampled) < 2:
         return reading
+    kept = [planes_of(frame) for _, frame in sampled]
     key = {reading.key_name: keys[reading.key_name]}
-    return replace(reading, segments=segments(kept, times, duration, key))
+    times = [seconds for seconds, _ in sampled]
+    return replace(reading, segments=segments(kept, times, duration, key, reading.geometry))
+
+
+def _runs(path: Path, duration: float) -> Iterator[Residual]:
+    """The evidence of up to 240 pictures, five at a time: hours need no more memory than seconds."""
+    from thsafe.media.decode import VideoReader
+
+    with VideoReader(path) as video:
+        if duration <= _DECODED_WHOLE:
+            total = duration * float(video.info.fps or 25)
+            pictures: Iterator[Frame] = (
+                frame for _, frame in video.iter_bgr(max(1, math.ceil(total / _MOST_PICTURES)))
+            )
+        else:
+            times = [(index + 0.5) * duration / _MOST_PICTURES for index in range(_MOST_PICTURES)]
+            pictures = (
+                frame
+                for first in range(0, _MOST_PICTURES, _RUN_PICTURES)
+                for _, frame in video.frames_at(times[first : first + _RUN_PICTURES])
+            )
+        while run := accumulate(planes_of(frame) for frame in islice(pictures, _RUN_PICTURES)):
+            yield run
 
 
 def read_sound_track(path: Path, keys: Mapping[str, bytes], *, search: bool = True) -> MarkReading:
@@ -75,14 +122,22 @@ def read_sound_track(path: Path, keys: Mapping[str, bytes], *, search: bool = Tr
 
 
 def segments(
-    kept: Sequence[Planes], times: Sequence[float], duration: float, keys: Mapping[str, bytes]
+    kept: Sequence[Planes],
+    times: Sequence[float],
+    duration: float,
+    keys: Mapping[str, bytes],
+    where: Geometry = _UNCHANGED,
 ) -> tuple[Segment, ...]:
-    """Which id each stretch of the timeline carries by itself; neighbours that agree are one segment."""
+    """Which id each stretch of the timeline carries by itself; neighbours that agree are one segment.
+
+    At most eight stretches, so that their decodings stay within the bound on false ids.
+    """
     found: list[Segment] = []
-    for first in range(0, len(kept), _SEGMENT_PICTURES):
-        group = accumulate(kept[first : first + _SEGMENT_PICTURES])
-        mark_id = read_unchanged(group, keys).mark_id if group is not None else None
-        after = first + _SEGMENT_PICTURES
+    size = max(_SEGMENT_PICTURES, -(-len(kept) // _MOST_SEGMENTS))
+    for first in range(0, len(kept), size):
+        group = accumulate(kept[first : first + size])
+        mark_id = reader.read_at(group, kept[first : first + size], keys, where) if group is not None else None
+        after = first + size
         start = times[first] if first else 0.0
         end = times[after] if after < len(times) else max(duration, times[-1])
         if found and found[-1].mark_id == mark_id:

@@ -6,7 +6,7 @@ static, so sums over frames strengthen it while the pictures' own detail average
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -91,6 +91,21 @@ def accumulate(frames: Iterable[Planes]) -> Residual | None:
     if grid is None:
         return None
     return Residual(grid=grid, planes=(sums[0], sums[1], sums[2]), frames=count)
+
+
+def gathered(frames: Sequence[Planes], most: int) -> list[Residual]:
+    """The evidence of at most ``most`` runs of neighbouring frames, each by itself."""
+    size = max(1, -(-len(frames) // most))
+    runs = (accumulate(frames[first : first + size]) for first in range(0, len(frames), size))
+    return [run for run in runs if run is not None]
+
+
+def joined(runs: Sequence[Residual]) -> Residual | None:
+    """The evidence of several runs together; None when there is none."""
+    if not runs:
+        return None
+    y, u, v = (np.sum(planes, axis=0) for planes in zip(*(run.planes for run in runs), strict=True))
+    return Residual(grid=runs[0].grid, planes=(y, u, v), frames=sum(run.frames for run in runs))
 
 
 def refine(residual: Residual, frames: Iterable[Planes]) -> Residual:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from thsafe.watermark.carriers import PLANES, SIDE, Spectrum, carriers
 from thsafe.watermark.residual import Residual
-from thsafe.watermark.spectrum import fold, move, whiten
+from thsafe.watermark.spectrum import fold, move, sync_z, whiten
 
 Grid = NDArray[np.float32]
 
@@ -26,7 +26,7 @@ _SMALLEST, _LARGEST, _STEP = 0.30, 2.35, 0.0075
 _MOST_CANDIDATES = 5
 _COARSE_NOISE_Z = 5.6
 """About the highest coarse peak that noise gives: below it only the best two are worth refining."""
-_NOISE_Z, _SURE_Z = 5.0, 6.5
+_NOISE_Z, SURE_Z = 5.0, 6.5
 """A refined peak below the first is not decoded, one below the second only as it stands: decodings are rationed."""
 TESTS = 2e8
 """Correlations that a full search looks at, rounded up: the factor of its false alarms."""
@@ -108,6 +108,23 @@ def spectra(residual: Residual, pose: Pose) -> tuple[Spectrum, ...]:
     )
 
 
+def weighed(runs: Sequence[Residual], pose: Pose, key: bytes) -> tuple[Spectrum, ...]:
+    """As :func:`spectra`, but runs of frames count by how well each carries the synchronisation.
+
+    Where the picture moves, prediction from frame to frame drags the mark along: it is clear after each key frame and
+    smeared later on.
+    """
+    sums = [np.zeros((SIDE, SIDE), dtype=np.float32) for _ in PLANES]
+    for run in runs:
+        straight = upright(run, pose)
+        folded = [fold(resample(plane, straight.grid, pose)) for plane in straight.planes]
+        aligned = [move(whiten(plane), pose.dx, pose.dy) for plane in folded]
+        weight = max(sync_z(aligned, key), 0.0) ** 2
+        for total, plane in zip(sums, folded, strict=True):
+            np.add(total, weight * plane, out=total)
+    return tuple(move(whiten(total), pose.dx, pose.dy) for total in sums)
+
+
 @lru_cache(maxsize=96)
 def _filter(key: bytes, plane: str, side: int, turns: int, flip: bool) -> Spectrum:
     """The matched filter for the synchronisation carriers of one plane in one orientation: (side, side / 2 + 1)."""
@@ -115,7 +132,7 @@ def _filter(key: bytes, plane: str, side: int, turns: int, flip: bool) -> Spectr
     known = part.sync
     full = np.zeros((SIDE, SIDE // 2 + 1), dtype=np.complex128)
     # Codecs keep low frequencies best, so they speak louder; the exact law matters little.
-    full[part.row[known], part.column[known]] = part.phase[known] * part.radius[known] ** -0.5
+    full[part.row[known], part.column[known]] = part.phase[known] * part.radius[known] ** -1.2
     first = known & (part.column == 0)
     full[-part.row[first], 0] = np.conj(full[part.row[first], 0])
     pattern = np.fft.irfft2(full, s=(SIDE, SIDE))
@@ -284,7 +301,7 @@ def nudged(pose: Pose) -> Iterator[Pose]:
     if pose.z < _NOISE_Z:
         return
     yield pose
-    if pose.z < _SURE_Z:
+    if pose.z < SURE_Z:
         return
     for dx, dy in ((0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5)):
         yield replace(pose, dx=pose.dx + dx, dy=pose.dy + dy)

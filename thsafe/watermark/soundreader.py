@@ -20,7 +20,7 @@ from thsafe.watermark.reading import Geometry, MarkReading
 
 ANALYSIS_RATE = 16000
 """Samples per second that the reader works at."""
-MOST_DECODES = 55
+MOST_DECODES = 52
 PRESENT = 7.5
 _SIZE, _HOP = 1024, 256
 _STEPS = round(CELL_SECONDS * ANALYSIS_RATE / _HOP)

@@ -17,7 +17,11 @@ Floats = NDArray[np.float64]
 
 _LOUDEST = 3.0
 """A bin is cut off at so many times its ring's rms: stripes and moire must not speak for the mark."""
-_GAIN_REACH, _POWER_REACH = 8.0, 2.5
+_SYNC_SLOPE = -1.2
+_GAIN_SLOPE = -1.5
+"""Carriers are expected to arrive with amplitude ~ frequency ^ slope; how far that holds is measured."""
+_LEAST_GAIN = 0.02
+_GAIN_REACH, _POWER_REACH = 12.0, 2.5
 """Standard deviations, in cycles per tile, of the neighbourhoods that share a gain and a noise power."""
 
 
@@ -74,32 +78,61 @@ class Heard:
     """Synchronisation statistic: standard normal where there is no mark."""
 
 
+def sync_z(spectra: Sequence[Spectrum], key: bytes) -> float:
+    """How well three aligned planes fit the synchronisation carriers: standard normal where there is no mark.
+
+    Low carriers are written stronger and kept better, so they weigh more.
+    """
+    total, power = 0.0, 0.0
+    for spectrum, plane in zip(spectra, PLANES, strict=True):
+        part = carriers(key, plane)
+        known = part.sync
+        weight = part.radius[known] ** _SYNC_SLOPE
+        arrived = np.real(spectrum[part.row[known], part.column[known]] * np.conj(part.phase[known]))
+        total += float(weight @ arrived)
+        power += float(weight @ weight)
+    return total / float(np.sqrt(power / 2))
+
+
 def listen(spectra: Sequence[Spectrum], key: bytes) -> Heard:
     """Combine the carriers of Y, U and V.
 
-    Gain and noise vary with horizontal and vertical frequency as the codec left them: both are estimated by smoothing
-    over neighbouring carriers, the gain on the synchronisation carriers alone, and shrunk towards zero by its own
-    uncertainty. A bit's belief is the gain-weighted sum over its carriers (maximum-ratio combining, Brennan 1959).
+    Gain and noise vary with horizontal and vertical frequency as the codec left them. The noise is estimated by
+    smoothing over neighbouring carriers; the gain is fitted to the synchronisation carriers alone, near each carrier
+    as far as they tell, else by the plane's one expected fall with frequency (empirical Bayes shrinkage). A bit's
+    belief is the gain-weighted sum over its carriers (maximum-ratio combining, Brennan 1959).
     """
     llr = np.zeros(payload.CODE_BITS)
-    total, count = 0.0, 0
     for spectrum, plane in zip(spectra, PLANES, strict=True):
         part = carriers(key, plane)
         sync = part.sync
         arrived = np.real(spectrum[part.row, part.column] * np.conj(part.phase)).astype(np.float64)
-        total += float(arrived[sync].sum())
-        count += int(sync.sum())
         across, down = part.column, np.minimum(part.row, SIDE - part.row)
         power = np.abs(spectrum[part.row, part.column]).astype(np.float64) ** 2
         everywhere, _ = _smooth(power, down, across, _POWER_REACH)
         arrived /= np.sqrt(np.maximum(everywhere[down, across], 1e-3))
-        gain, support = _smooth(arrived[sync], down[sync], across[sync], _GAIN_REACH)
-        gain *= np.maximum(gain**2 - 0.5 / support, 0.05 * gain**2) / np.maximum(gain**2, 1e-12)
-        heard = gain[down, across]
+        heard = _gain(arrived, part.radius, sync, (down, across))
         # Unit-power bins: noise of variance (1 - gain^2) / 2 on the axis of the carrier, hence LLR = 4 g y / (1 - g^2).
         weight = 4 * heard / np.maximum(1 - heard**2, 0.1)
         llr += np.bincount(part.bit[~sync], weights=(weight * arrived)[~sync], minlength=payload.CODE_BITS)
-    return Heard(llr=llr, z=total / float(np.sqrt(count / 2)))
+    return Heard(llr=llr, z=sync_z(spectra, key))
+
+
+def _gain(
+    arrived: Floats, radius: Floats, sync: NDArray[np.bool_], place: tuple[NDArray[np.intp], NDArray[np.intp]]
+) -> Floats:
+    """Amplitude at which each carrier arrives, in units of its noise."""
+    down, across = place
+    shape = (radius / radius.min()) ** _GAIN_SLOPE
+    overall = max(float(arrived[sync] @ shape[sync] / (shape[sync] @ shape[sync])), _LEAST_GAIN)
+    fit, _ = _smooth((arrived * shape)[sync], down[sync], across[sync], _GAIN_REACH)
+    weight, count = _smooth((shape * shape)[sync], down[sync], across[sync], _GAIN_REACH)
+    near = (fit / np.maximum(weight, 1e-12))[down, across]
+    # Noise of variance 1/2 on the axis of a carrier against a spread of half the overall gain between places.
+    told = (weight * count)[down, across]
+    trust = told / (told + 0.5 / (0.5 * overall) ** 2)
+    gain: Floats = shape * np.maximum(trust * near + (1 - trust) * overall, 0.0)
+    return gain
 
 
 def _smooth(values: Floats, down: NDArray[np.intp], across: NDArray[np.intp], reach: float) -> tuple[Floats, Floats]:

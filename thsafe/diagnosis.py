@@ -132,6 +132,23 @@ def _keys(home: Home) -> Iterator[Finding]:
         yield Finding(part="keys", state="ok", found=f"{kind}, in {home.keys}")
 
 
+def _trust(home: Home) -> Iterator[Finding]:
+    from thsafe.provenance.trustlists import describe_lists, stale_words
+
+    now = system_clock()
+    lists = describe_lists(home, now)
+    words = list(stale_words(home, now))
+    official = any(item.kind == "c2pa" for item in lists)
+    yield Finding(
+        part="trust lists",
+        state="note" if words or not official else "ok",
+        found=" ".join(words)
+        or ("; ".join(f"{item.name} ({item.kind}), {item.certificates}" for item in lists) or "none")
+        + ("" if official else "; signers elsewhere are unknown here"),
+        next_step="thsafe trust update" if words or not official else "",
+    )
+
+
 def _log(home: Home) -> Iterator[Finding]:
     from thsafe.installation import Installation
 
@@ -170,6 +187,7 @@ _PARTS: dict[str, Callable[[Home], Iterator[Finding]]] = {
     "codecs": _codecs,
     "voice": _voice,
     "keys": _keys,
+    "trust lists": _trust,
     "log": _log,
     "weights": _weights,
 }

@@ -273,10 +273,20 @@ def _limits(evidence: list[Evidence], examination: Examination) -> tuple[str, ..
         limits.append("Watermarks and the log were not consulted: this machine has no thsafe keys.")
     else:
         limits.append("Watermarks can be read only with their key; marks of other installations are not seen here.")
+    limits += _stale_lists(examination.home)
     skipped = [item.check for item in evidence if item.status is Status.NOT_EVALUATED and item.code != "NOT-NEEDED"]
     if skipped:
         limits.append("Not evaluated: " + ", ".join(skipped) + ".")
     return tuple(limits)
+
+
+def _stale_lists(home: Home) -> list[str]:
+    from thsafe.provenance.trustlists import stale_words
+
+    try:
+        return list(stale_words(home, system_clock()))
+    except ThsafeError:
+        return []  # damaged lists: the credentials' own finding says so
 
 
 def _tool() -> dict[str, str]:

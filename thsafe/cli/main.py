@@ -29,6 +29,7 @@ _COMMANDS = {
     "keys": ("thsafe.cli.keys:keys", "Make and list keys and certificates."),
     "publish": ("thsafe.cli.publish:publish", "Write the receipt for a platform, with its AI flag."),
     "erase": ("thsafe.cli.erase:erase", "Forget a person; proofs stay valid."),
+    "trust": ("thsafe.cli.trust:trust", "Whose signatures and time stamps to believe."),
     "log": ("thsafe.cli.log:log", "Read and prove the audit log."),
     "policy": ("thsafe.cli.policy:policy", "Show and test the rules of the gate."),
     "models": ("thsafe.cli.models:models", "Model weights: cards, fetching, checking."),

@@ -7,6 +7,7 @@ set of lists that hold it, and the verdict asks which set the SDK found, not whe
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from thsafe.core.errors import InputError, UsageError
+from thsafe.core.errors import InputError, StoreError, UsageError
 from thsafe.core.types import Json
 from thsafe.home import Home
 
@@ -154,13 +155,41 @@ def add_list(home: Home, source: Path, *, kind: TrustKind, name: str) -> TrustLi
             "The trust list cannot be read.", code="input.unreadable", found=problem.strerror or str(problem)
         ) from problem
     added.certificates()
+    keep_list(home, added)
+    return added
+
+
+def keep_list(home: Home, kept: TrustList, record: bytes | None = None) -> None:
+    """Write a list into the user's folder, and beside it the record of its origin; raises StoreError if it cannot."""
     folder = trust_folder(home)
     home.prepare()
-    folder.mkdir(mode=0o700, exist_ok=True)
-    temporary = folder / f".{name}.{secrets.token_hex(4)}"
-    temporary.write_bytes(added.pem)
-    temporary.replace(folder / f"{name}.{kind}.pem")
-    return added
+    name = f"{kept.name}.{kept.kind}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if record is None:
+            (folder / f"{name}.json").unlink(missing_ok=True)
+        else:
+            _replace(folder / f"{name}.json", record)
+        _replace(folder / f"{name}.pem", kept.pem)
+    except OSError as problem:
+        raise StoreError(
+            "The trust list cannot be kept.",
+            code="store.trust",
+            found=str(problem),
+            next_step="mend the folder's permissions, or free some space",
+        ) from problem
+
+
+def _replace(target: Path, data: bytes) -> None:
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _first(lists: Iterable[TrustList], order: Sequence[TrustKind]) -> TrustList | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policies.bundle import PolicyBundle
+from policies.bundle import ADDED, PACKAGE_FOLDER, PolicyBundle, read_added, read_files
 from thsafe.consent.files import malformed, read_object
 from thsafe.core.errors import ThsafeError
 from thsafe.home import Home
@@ -25,6 +25,14 @@ def readable_policies_of(home: Home) -> tuple[PolicyBundle, ...]:
         return (policies_of(home),)
     except ThsafeError:
         return ()
+
+
+def policy_files_of(home: Home) -> dict[str, str]:
+    """The texts behind ``policies_of``'s digest, by name; errors as there."""
+    files = read_files(PACKAGE_FOLDER)
+    if home.policies.is_dir():
+        files |= {f"{ADDED}{name}": text for name, text in read_added(home.policies).items()}
+    return files
 
 
 def approvers_of(home: Home) -> frozenset[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from thsafe.audit import verify_pack
 from thsafe.cli.main import run
 from thsafe.consent.store import ConsentStore
 from thsafe.installation import Installation
@@ -113,3 +114,18 @@ def test_receipts_and_forgetting(video: Path, tmp_path: Path, capsys) -> None:
     erased = said(capsys)
     assert erased["key_deleted"]
     assert erased["still_active"] == []
+
+
+def test_a_pack_from_the_command_line(home: Path, tmp_path: Path, capsys) -> None:
+    assert run(["keys", "new"]) == 0
+    Installation.open().ledger.append({"type": "verify"})
+    capsys.readouterr()
+    assert run(["audit", "pack", "-o", str(tmp_path / "one.zip"), "--json"]) == 0
+    first = said(capsys)["pack"]
+    assert run(["audit", "pack", "-o", str(tmp_path / "two.zip"), "--previous", first["path"]]) == 0
+    assert first["key"] in capsys.readouterr().out
+    lines = verify_pack.verify(tmp_path / "two.zip", first["key"], first["checkpoint"])
+    assert any("last pack" in line for line in lines)
+    assert run(["audit", "pack", "-o", str(tmp_path / "two.zip")]) == 2
+    assert run(["audit", "run", "--oscal", str(tmp_path / "oscal.json")]) == 0
+    assert "assessment-results" in (tmp_path / "oscal.json").read_text()

@@ -13,10 +13,42 @@ from thsafe.core.errors import UsageError
 from thsafe.core.exitcodes import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from thsafe.audit.model import AuditReport
+    from thsafe.installation import Installation
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 _COLOURS = {"high": "red", "medium": "yellow", "low": "cyan"}
+
+
+_SCOPE = (
+    click.option("--since", type=_DAY, help="First day of the period (UTC)."),
+    click.option("--as-of", type=_DAY, help="The day whose law is asked; default: today."),
+    click.option("--rules", help="Packs or rule ids, comma-separated; default: what each file's own territories want."),
+    click.option(
+        "--folder",
+        "folders",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="Where outputs are kept; files there are matched with the log both ways. Repeatable.",
+    ),
+    click.option("--sample", type=click.IntRange(1), help="Measure only so many outputs, drawn by the log itself."),
+    click.option(
+        "--witness",
+        "witnesses",
+        multiple=True,
+        type=click.Path(path_type=Path, exists=True),
+        help="A checkpoint kept outside, or a folder of them. Repeatable.",
+    ),
+)
+
+
+def _scope_options(command: Callable[..., int]) -> Callable[..., int]:
+    """What both commands ask for: period, law, rules, folders, sample, witnesses."""
+    for option in reversed(_SCOPE):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -32,27 +64,11 @@ def audit() -> None:
         "  thsafe audit run --rules eu,us-ca --as-of 2026-12-02 --csv audit.csv"
     )
 )
-@click.option("--since", type=_DAY, help="First day of the period (UTC).")
-@click.option("--as-of", type=_DAY, help="The day whose law is asked; default: today.")
-@click.option("--rules", help="Packs or rule ids, comma-separated; default: what each file's own territories want.")
-@click.option(
-    "--folder",
-    "folders",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Where outputs are kept; files there are matched with the log both ways. Repeatable.",
-)
-@click.option("--sample", type=click.IntRange(1), help="Measure only so many outputs, drawn by the log itself.")
-@click.option(
-    "--witness",
-    "witnesses",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True),
-    help="A checkpoint kept outside, or a folder of them. Repeatable.",
-)
+@_scope_options
 @click.option("--report", "report_path", type=click.Path(path_type=Path), help="Write one HTML file.")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write a table.")
 @click.option("--jsonl", "jsonl_path", type=click.Path(path_type=Path), help="Write JSON lines with inclusion proofs.")
+@click.option("--oscal", "oscal_path", type=click.Path(path_type=Path), help="Write OSCAL assessment results (JSON).")
 @force_option
 @json_option
 def run(
@@ -65,24 +81,87 @@ def run(
     report_path: Path | None,
     csv_path: Path | None,
     jsonl_path: Path | None,
+    oscal_path: Path | None,
     force: bool,
     as_json: bool,
 ) -> int:
     """Measure the outputs again and hold them against log, consents and law."""
-    for target in (report_path, csv_path, jsonl_path):
+    from thsafe.installation import Installation
+
+    targets = (report_path, csv_path, jsonl_path, oscal_path)
+    for target in targets:
         _check(target, force=force)
-    report = _run(_day(since), _day(as_of), rules, folders, sample, witnesses)
-    _write(report, report_path, csv_path, jsonl_path)
+    report = _run(Installation.open(), _day(since), _day(as_of), rules, folders, sample, witnesses)
+    _write(report, *targets)
     if as_json:
         print_json(_as_json(report))
     else:
-        _print(report, [path for path in (report_path, csv_path, jsonl_path) if path is not None])
+        _print(report, [path for path in targets if path is not None])
+    return _code(report)
+
+
+@audit.command(
+    epilog=(
+        "Exit codes as of audit run. Check a pack with: python verify_pack.py pack.zip --key KEY\n\nExample:\n\n\b\n"
+        "  thsafe audit pack -o 2026-q4.zip --previous 2026-q3.zip --witness /mnt/auditor"
+    )
+)
+@_scope_options
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The zip file.")
+@click.option(
+    "--previous",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The last pack: the new one then proves that the log only grew since.",
+)
+@force_option
+@json_option
+def pack(
+    since: datetime | None,
+    as_of: datetime | None,
+    rules: str | None,
+    folders: tuple[Path, ...],
+    sample: int | None,
+    witnesses: tuple[Path, ...],
+    output: Path,
+    previous: Path | None,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Audit, and write report, proofs, manifests and policies as one signed file that anyone can check offline."""
+    from thsafe.audit.pack import write_pack
+    from thsafe.installation import Installation
+    from thsafe.rulebook import policy_files_of
+
+    _check(output, force=force)
+    installation = Installation.open()
+    report = _run(installation, _day(since), _day(as_of), rules, folders, sample, witnesses)
+    made = write_pack(
+        report,
+        output,
+        ledger=installation.ledger,
+        key=installation.ring.log_key(),
+        policies=policy_files_of(installation.home),
+        previous=previous,
+    )
+    if as_json:
+        print_json(
+            {**_as_json(report), "pack": {"path": str(made.path), "key": made.key, "checkpoint": made.checkpoint.note}}
+        )
+    else:
+        _print(report, [made.path])
+        click.echo(f"  key         {made.key}")
+        click.echo("              give it to the auditor by another way than the pack")
+    return _code(report)
+
+
+def _code(report: AuditReport) -> int:
     if not report.log.ok:
         return int(ExitCode.LEDGER_BROKEN)
     return int(ExitCode.DONE if report.clean else ExitCode.TAMPERED)
 
 
 def _run(
+    installation: Installation,
     since: date | None,
     as_of: date | None,
     rules: str | None,
@@ -91,12 +170,10 @@ def _run(
     witnesses: tuple[Path, ...],
 ) -> AuditReport:
     from thsafe.audit.run import run_audit
-    from thsafe.installation import Installation
     from thsafe.ledger.witness import read_checkpoints
     from thsafe.measurement import Measurer, Standings
     from thsafe.rulebook import readable_policies_of
 
-    installation = Installation.open()
     with progress_on_stderr() as progress:
         return run_audit(
             installation.home,
@@ -114,11 +191,12 @@ def _run(
         )
 
 
-def _write(report: AuditReport, html: Path | None, csv: Path | None, jsonl: Path | None) -> None:
+def _write(report: AuditReport, html: Path | None, csv: Path | None, jsonl: Path | None, oscal: Path | None) -> None:
     from thsafe.audit.export import write_csv, write_json_lines
     from thsafe.audit.html import write_html
+    from thsafe.audit.oscal import write_oscal
 
-    for target, write in ((html, write_html), (csv, write_csv), (jsonl, write_json_lines)):
+    for target, write in ((html, write_html), (csv, write_csv), (jsonl, write_json_lines), (oscal, write_oscal)):
         if target is not None:
             write(report, target)
 

@@ -75,7 +75,10 @@ def decide(bundle: PolicyBundle, facts: PolicyFacts) -> PolicyAnswer:
     if not allowed:
         ids = [name for name in ids if not name.startswith("permit.")]
     return PolicyAnswer(
-        allowed=allowed, rule_ids=tuple(ids), reasons=tuple(reasons), obligations=oblige(bundle.rules, facts)
+        allowed=allowed,
+        rule_ids=tuple(ids),
+        reasons=tuple(reasons),
+        obligations=oblige(bundle.rules, facts, media=facts.media),
     )
 
 

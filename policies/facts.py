@@ -134,6 +134,8 @@ class PolicyFacts:
     screened_out: frozenset[str] = frozenset()
     declared: Declaration = field(default_factory=Declaration)
     depictions: tuple[Depiction, ...] = ()
+    media: str = "V"
+    """What is made: ``V`` video, ``I`` picture, ``A`` sound. Not for policy: it chooses among the law table's duties."""
 
     def shown(self) -> tuple[Depiction, ...]:
         """Every depiction to decide on; a job that shows nobody is still decided once."""

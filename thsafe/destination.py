@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,19 @@ from pathlib import Path
 from thsafe.core.errors import StoreError, UsageError
 
 _PREFIX = ".thsafe-"
+MEDIA_TYPES = {
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
+    ".m4a": "audio/mp4",
+    ".wav": "audio/wav",
+    ".mp3": "audio/mpeg",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+}
+"""Kinds of file that thsafe writes and signs, by the ending of their name."""
+_FILM = frozenset({".mp4"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +40,26 @@ class Destination:
     force: bool
 
     @classmethod
-    def claim(cls, path: Path, *, force: bool = False) -> Destination:
+    def claim(cls, path: Path, *, force: bool = False, kinds: Collection[str] = _FILM) -> Destination:
         """Check the path before any work is done.
+
+        Args:
+            path: where the output will stand.
+            force: replace what stands there.
+            kinds: endings of names, of ``MEDIA_TYPES``, that are accepted.
 
         Raises:
             UsageError: ``output.kind``, ``output.folder`` or ``output.exists``.
             StoreError: ``output.unwritable``.
         """
-        if path.suffix.lower() != ".mp4":
+        if path.suffix.lower() not in kinds:
+            first = next(kind for kind in MEDIA_TYPES if kind in kinds)
             raise UsageError(
-                f"The output {path.name} must be an .mp4 file.",
+                f"The output {path.name} must be one of: {', '.join(kind for kind in MEDIA_TYPES if kind in kinds)}.",
                 code="output.kind",
                 found=path.suffix or "no extension",
-                rule="content credentials are embedded in MP4; WebM and Matroska cannot carry them",
-                next_step=f"use -o {path.with_suffix('.mp4')}",
+                rule="content credentials are embedded in these; WebM, Matroska and Ogg cannot carry them",
+                next_step=f"use -o {path.with_suffix(first)}; to change a file's kind: ffmpeg -i IN OUT{first}",
             )
         folder = path.parent
         if not folder.is_dir():
@@ -67,6 +86,11 @@ class Destination:
                 next_step="choose a folder that you may write to",
             )
         return cls(path, force)
+
+    @property
+    def media_type(self) -> str:
+        """The IANA media type of the output."""
+        return MEDIA_TYPES[self.path.suffix.lower()]
 
     @contextmanager
     def workshop(self, job_id: str) -> Iterator[Path]:

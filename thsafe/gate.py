@@ -244,6 +244,7 @@ class Gate:
             named_model=_names_a_person(request),
             screened_out=self._screen(request) if self._screen is not None else frozenset(),
             declared=Declaration.from_params(request.params),
+            media=_media_of(request),
         )
 
     def _find(self, ref: MediaRef, request: Request, facts: PolicyFacts, offered: Sequence[Candidate]) -> Finding:
@@ -372,6 +373,14 @@ def _shows_somebody(ref: MediaRef, task: Task) -> bool:
     if ref.kind in {MediaKind.AUDIO, MediaKind.TEXT}:
         return ref.role not in {"voice", "text", "driver"}
     return not (ref.role == "driver" and task in _DRIVEN)
+
+
+def _media_of(request: Request) -> str:
+    """What kind of file comes out: labelled media keep theirs, all else is film."""
+    if request.task is not Task.LABEL:
+        return "V"
+    kinds = {ref.kind for ref in request.inputs}
+    return "I" if MediaKind.IMAGE in kinds else "A" if MediaKind.AUDIO in kinds else "V"
 
 
 def _names_a_person(request: Request) -> bool:

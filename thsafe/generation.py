@@ -22,7 +22,7 @@ from thsafe.home import Home
 from thsafe.installation import Installation
 
 if TYPE_CHECKING:
-    from thsafe.gate import Permit
+    from thsafe.gate import Gate, Permit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,8 @@ class Generator(ABC):
     """
 
     info: ClassVar[EngineInfo]
+    kinds: ClassVar[frozenset[str]] = frozenset({".mp4"})
+    """Endings of the output's name, of ``thsafe.destination.MEDIA_TYPES``."""
 
     def __init__(
         self,
@@ -90,6 +92,10 @@ class Generator(ABC):
     def require(self) -> None:  # noqa: B027 - an engine that needs nothing has nothing to say
         """Raise MissingError if something this engine needs is not installed; by default it needs nothing."""
 
+    def gate_of(self, installation: Installation) -> Gate:
+        """The gate that is asked; every job asks one."""
+        return installation.gate()
+
     def run(
         self,
         task: Task,
@@ -110,7 +116,7 @@ class Generator(ABC):
         from thsafe.destination import Destination
         from thsafe.publishing import publish
 
-        destination = Destination.claim(Path(output_path), force=force)
+        destination = Destination.claim(Path(output_path), force=force, kinds=self.kinds)
         self.require()
         installation = Installation.open(self._home)
         request = Request(
@@ -126,7 +132,7 @@ class Generator(ABC):
             job_id=new_job_id(),
             nonce=secrets.token_hex(16),
         )
-        gate = installation.gate()
+        gate = self.gate_of(installation)
         permit = gate.ask(request, self._consents)
         try:
             draft = self.render(request, permit, self._progress)

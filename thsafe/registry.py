@@ -13,6 +13,9 @@ from thsafe.core.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from thsafe.core.types import Evidence, Frame, Json, Progress
     from thsafe.generation import Generator
 
@@ -22,6 +25,7 @@ _ENGINES: Mapping[str, str] = {
     "sadtalker": "generators.sadtalker.engine:SadTalker",
 }
 _CAST = "generators.embedded.cast:CAST"
+_VOICE = "generators.speech.espeak:Espeak"
 _DRAW = "generators.embedded.cast:draw"
 _PUBLISHED = "detectors.faceforensics.check:PUBLISHED"
 _EXAMINE = "detectors.faceforensics.check:examine_faces"
@@ -103,6 +107,16 @@ def analyse_film(path: Path, progress: Progress, *, face: int) -> FilmAnalysis:
     """Measure pose, expression, gaze, blinks and speech of one person, frame by frame."""
     found: FilmAnalysis = _load("generators.embedded.analysis:analyse")(path, progress, face=face)
     return found
+
+
+def speak(words: str) -> tuple[NDArray[np.float32], int]:
+    """Words in the synthetic voice: samples in [-1, 1] and their rate in Hz.
+
+    Raises:
+        MissingError: ``speech.espeak``: the optional voice is not installed.
+    """
+    speech = _load(_VOICE)().speak(words)
+    return speech.samples, speech.sample_rate
 
 
 def _load(target: str) -> Any:

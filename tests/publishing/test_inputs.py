@@ -8,7 +8,6 @@ import json
 import numpy as np
 import pytest
 
-from thsafe import publishing
 from thsafe.consent.grant import create_self_consent
 from thsafe.core.errors import MarkError
 from thsafe.core.types import MediaKind, Task
@@ -21,6 +20,7 @@ from thsafe.media.wav import write_wav
 from thsafe.provenance.read import read_credentials
 from thsafe.provenance.rubric import check_manifest
 from thsafe.provenance.tree import tree_lines
+from thsafe.readback import frames_of_label
 
 PHOTO_AND_VOICE = "compositeWithTrainedAlgorithmicMedia"
 
@@ -153,7 +153,7 @@ def test_china_gets_compact_json_and_a_label_that_is_read_in_its_time(installati
     [label] = [item for item in output.decision.obligations.labels if item.seconds is not None]
     assert label.seconds < output.duration
     with VideoReader(output.path) as reader:
-        times = [seconds for seconds, _ in publishing._within(reader, label, output.duration)]
+        times = [seconds for seconds, _ in frames_of_label(reader, label, output.duration)]
     assert len(times) == 8
     assert max(times) < label.start + label.seconds
     # By the boxes themselves, by FFmpeg and the boxes together, and as it stands in the log.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +12,10 @@ from thsafe.core.types import Status, Verdict
 from thsafe.home import Home
 from thsafe.installation import Installation
 from thsafe.keys import KeyRing
+from thsafe.marking import Marks
 from thsafe.media.encode import Mp4Writer
 from thsafe.media.planes import i420_from_bgr, split_planes
-from thsafe.publishing import _sound_read_back
+from thsafe.readback import sound_beside
 from thsafe.verification import verify
 from thsafe.watermark import PictureMarker, SoundMarker
 
@@ -84,24 +84,24 @@ def test_picture_and_sound_are_held_against_each_other(
 
 
 def marks(mark_id):
-    return SimpleNamespace(watermark_id=mark_id)
+    return Marks(manifest_id="urn:c2pa:1", watermark_id=mark_id, labels=())
 
 
 def test_publishing_reads_the_sound_mark_back(installation, tmp_path):
     key = next(iter(installation.watermark_keys().values()))
     path = film(tmp_path / "film.mp4", key, FIRST, FIRST)
-    found = _sound_read_back(path, marks(FIRST), installation=installation)
+    found = sound_beside(path, marks(FIRST), installation=installation)
     assert float(found["sound watermark"]) > 8
     with pytest.raises(MarkError) as caught:
-        _sound_read_back(path, marks(SECOND), installation=installation)
+        sound_beside(path, marks(SECOND), installation=installation)
     assert caught.value.code == "mark.sound-watermark"
 
 
 def test_a_short_or_unreadable_sound_is_said_so(installation, tmp_path):
     key = next(iter(installation.watermark_keys().values()))
     short = film(tmp_path / "short.mp4", key, FIRST, FIRST, seconds=2)
-    assert _sound_read_back(short, marks(FIRST), installation=installation) == {
+    assert sound_beside(short, marks(FIRST), installation=installation) == {
         "sound watermark": "too short for a sound mark"
     }
     plain = film(tmp_path / "plain.mp4", key, FIRST, None)
-    assert "too weak" in _sound_read_back(plain, marks(FIRST), installation=installation)["sound watermark"]
+    assert "too weak" in sound_beside(plain, marks(FIRST), installation=installation)["sound watermark"]

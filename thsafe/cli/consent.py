@@ -51,7 +51,7 @@ for _command in REMOTE:
 @click.option(
     "--purpose", "purposes", multiple=True, help="What for. Repeatable; default: all that self-consent opens."
 )
-@click.option("--mode", "modes", multiple=True, help="How: say, animate, lipsync, drive, puppet. Repeatable.")
+@click.option("--mode", "modes", multiple=True, help="How: say, animate, lipsync, drive, puppet, label. Repeatable.")
 @click.option("--territory", "territories", multiple=True, help="Where it may be shown. Repeatable; default: anywhere.")
 @click.option("--days", type=int, default=365, show_default=True, help="How long it holds.")
 @click.option("--max-uses", type=click.IntRange(1), help="How many outputs at most.")

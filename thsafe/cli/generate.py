@@ -215,7 +215,7 @@ def say(
             force=force,
             **direction,
         )
-    _show(output, as_json=as_json)
+    show_output(output, as_json=as_json)
 
 
 @generate.command(
@@ -283,7 +283,7 @@ def animate(
                 force=force,
                 **direction,
             )
-    _show(output, as_json=as_json)
+    show_output(output, as_json=as_json)
 
 
 @generate.command(
@@ -333,7 +333,7 @@ def drive(
             seed=seed,
             force=force,
         )
-    _show(output, as_json=as_json)
+    show_output(output, as_json=as_json)
 
 
 @generate.command(
@@ -415,7 +415,7 @@ def lipsync(
             seed=seed,
             force=force,
         )
-    _show(output, as_json=as_json)
+    show_output(output, as_json=as_json)
 
 
 def _box(text: str | None) -> tuple[int, int, int, int] | None:
@@ -440,7 +440,8 @@ def _one_portrait(image: Path | None, person: str | None) -> None:
         )
 
 
-def _show(output: Output, *, as_json: bool) -> None:
+def show_output(output: Output, *, as_json: bool) -> None:
+    """What was made, in words or as JSON."""
     obligations = output.decision.obligations
     labels = [label.text for label in obligations.labels] if obligations else []
     if as_json:
@@ -460,7 +461,10 @@ def _show(output: Output, *, as_json: bool) -> None:
         )
         return
     click.echo(style(f"{output.path}", bold=True) + f"  {output.duration:.1f} s")
-    click.echo("  label      " + ", ".join(f'"{label}"' for label in labels))
+    if output.path.suffix.lower() in {".m4a", ".mp3", ".wav"}:
+        click.echo("  notice     spoken before the sound, heard again")
+    else:
+        click.echo("  label      " + ", ".join(f'"{label}"' for label in labels))
     click.echo(f"  watermark  {output.watermark_id}, read back")
     click.echo(f"  manifest   {output.manifest_id}, signed and read back")
     click.echo(f"  log        entry {output.ledger_index}")

@@ -1,4 +1,4 @@
-"""``thsafe manifest``: what a file's credentials say, and whether they are written as the conformance programme wants."""
+"""``thsafe manifest``: what credentials say, and whether they are written as the conformance programme wants."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SELF_PURPOSES: Final = ("demonstration", "personal", "education", "training-video", "testing")
-SELF_MODES: Final = (Task.SAY, Task.ANIMATE, Task.LIPSYNC, Task.DRIVE, Task.PUPPET)
+SELF_MODES: Final = (Task.SAY, Task.ANIMATE, Task.LIPSYNC, Task.DRIVE, Task.PUPPET, Task.LABEL)
 SELF_DAYS: Final = 366
 """Longest term of self-assurance; ``policies/10-consent.cedar`` @id ``consent.assurance`` holds the same number."""
 

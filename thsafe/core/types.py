@@ -45,6 +45,8 @@ class Task(StrEnum):
     DRIVE = "drive"
     SWAP = "swap"
     PUPPET = "puppet"
+    LABEL = "label"
+    """Mark and sign media that was made elsewhere; nothing is generated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ class MediaRef:
     """One input, bound by its digest: what was approved is what is read."""
 
     role: str
-    """``portrait``, ``voice``, ``text``, ``driver`` or ``target``."""
+    """``portrait``, ``voice``, ``text``, ``driver``, ``target``, or ``media`` for what is labelled as it is."""
     path: Path | None
     """Where the bytes are; None for text given on the command line."""
     sha256: str

@@ -43,7 +43,7 @@ class Mp4Writer:
     """One MP4 file in the making; use it in a ``with`` block. On any error the file is removed.
 
     Args:
-        path: where to write; overwritten if it exists.
+        path: where to write; overwritten if it exists. A name that ends in ``.mov`` gets a QuickTime file.
         width: even, pixels.
         height: even, pixels.
         fps: frames per second, exact.
@@ -157,7 +157,7 @@ class Mp4Writer:
         self._container = container = av.open(
             "file:" + str(self._path.absolute()),
             "w",
-            format="mp4",
+            format="mov" if self._path.suffix == ".mov" else "mp4",
             options={"movflags": "+faststart+use_metadata_tags"},
         )
         container.metadata.update(metadata)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from thsafe.core.errors import ThsafeError
-from thsafe.core.types import Json, MediaKind, MediaRef, Request
+from thsafe.core.types import Json, MediaKind, MediaRef, Request, Task
 from thsafe.provenance.manifest import Ingredient
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RECORDED = "recorded"
 """The word by which an engine says, in ``facts["voice"]``, that the sound of the output is a recording."""
-_TITLES: Mapping[str, str] = {"target": "footage", "text": "script"}
+_TITLES: Mapping[str, str] = {"target": "footage", "text": "script", "media": "original"}
 # What a made picture becomes when a real voice is laid under it (IPTC digital source types).
 _WITH_RECORDING: Mapping[str, str] = {
     "digitalCreation": "composite",
@@ -40,7 +40,7 @@ def ingredients_of(request: Request, facts: Mapping[str, Json]) -> tuple[Ingredi
             relationship=_relationship(ref, facts),
             title=_TITLES.get(ref.role, ref.role),
             media_type=ref.media_type or "application/octet-stream",
-            digital_source_type="digitalCreation" if ref.performer == "synthetic" and ref.path is None else None,
+            digital_source_type=_declared(ref, facts),
             thumbnail_jpeg=_thumbnail_of(ref),
         )
         for ref in request.inputs
@@ -50,6 +50,8 @@ def ingredients_of(request: Request, facts: Mapping[str, Json]) -> tuple[Ingredi
 def source_type_of(request: Request, facts: Mapping[str, Json]) -> str:
     """The digital source type of the output, or of the change where footage was opened; a short name."""
     made = str(facts["digital_source_type"]).rpartition("/")[2]
+    if request.task is Task.LABEL:
+        return made
     relations = {_relationship(ref, facts) for ref in request.inputs}
     return _WITH_RECORDING.get(made, made) if relations & {"parentOf", "componentOf"} else made
 
@@ -66,8 +68,15 @@ def thumbnail_jpeg(frame: Frame) -> bytes:
     return encode_jpeg(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), 80)
 
 
+def _declared(ref: MediaRef, facts: Mapping[str, Json]) -> str | None:
+    """What is known of where an input comes from: our own drawing, or media declared when they are labelled."""
+    if ref.role == "media":
+        return str(facts["digital_source_type"]).rpartition("/")[2]
+    return "digitalCreation" if ref.performer == "synthetic" and ref.path is None else None
+
+
 def _relationship(ref: MediaRef, facts: Mapping[str, Json]) -> str:
-    if ref.role == "target" and ref.kind is not MediaKind.TEXT:
+    if ref.role in {"target", "media"} and ref.kind is not MediaKind.TEXT:
         return "parentOf"
     if ref.role == "voice" and ref.kind is MediaKind.AUDIO and facts.get("voice") == RECORDED:
         return "componentOf"

@@ -229,12 +229,13 @@ def _actions(facts: ManifestFacts, ingredients: Sequence[Ingredient]) -> dict[st
     inputs = {"parameters": {"ingredientIds": by_relationship["inputTo"]}} if by_relationship["inputTo"] else {}
     if by_relationship["parentOf"]:
         actions.append({"action": "c2pa.opened", "parameters": {"ingredientIds": by_relationship["parentOf"]}})
+    if by_relationship["parentOf"] and facts.task is not Task.LABEL:
         action, part = _CHANGES[facts.task]
         region = {"type": "identified", "item": {"identifier": "io.github.thsafe.region", "value": part}}
         actions.append(
             {"action": action, "digitalSourceType": uri, "changes": [{"region": [region]}], **agent, **inputs}
         )
-    else:
+    if not by_relationship["parentOf"]:
         actions.append({"action": "c2pa.created", "digitalSourceType": uri, **agent, **inputs})
     actions.extend(
         {"action": "c2pa.placed", "parameters": {"ingredientIds": [placed]}}
@@ -257,7 +258,8 @@ def _actions(facts: ManifestFacts, ingredients: Sequence[Ingredient]) -> dict[st
 
 def _ai_disclosure(facts: ManifestFacts) -> dict[str, Json] | None:
     # C2PA 2.4 §18.28: for content of AI models; a drawing by rule or a recording is none.
-    if source_type(facts.digital_source_type) not in _MODEL_MADE:
+    # Of media made elsewhere nothing is known about the model.
+    if facts.task is Task.LABEL or source_type(facts.digital_source_type) not in _MODEL_MADE:
         return None
     disclosure: dict[str, Json] = {
         "modelType": facts.model_type,

@@ -234,6 +234,8 @@ def _judge(path: Path, report: Json, crjson: Json, trust: Trust, now: datetime) 
     unprotected = unprotected_ranges(path, active.get("assertions", []))
     reasons += tuple(f"bytes {r.start} to {r.end} ({r.name}): {r.remark}" for r in unprotected if r.remark)
     types = [action.digital_source_type for action in actions if action.digital_source_type]
+    # What was opened comes from where its ingredient says; nothing else in this manifest tells.
+    types += [node.digital_source_type for node in ingredients if node.relationship == "parentOf"]
     return Credentials(
         state=state,
         reasons=reasons,
@@ -245,7 +247,7 @@ def _judge(path: Path, report: Json, crjson: Json, trust: Trust, now: datetime) 
         time_stamped=vouching_stamp is not None,
         claim_generator=_generator(active),
         actions=actions,
-        digital_source_types=tuple(dict.fromkeys(types)),
+        digital_source_types=tuple(dict.fromkeys(filter(None, types))),
         ingredients=ingredients,
         soft_bindings=soft_bindings_of(active),
         gate=next((item["data"] for item in _assertions(active, GATE_LABEL)), None),

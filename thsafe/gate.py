@@ -310,6 +310,7 @@ class Gate:
             "request": digest,
             "task": str(request.task),
             "engine": request.engine,
+            **_weights(request),
             "purpose": request.purpose[:40],
             "territories": [code[:10] for code in request.territories[:400]],
             "inputs": [ref.facts() for ref in request.inputs],
@@ -375,12 +376,26 @@ def _shows_somebody(ref: MediaRef, task: Task) -> bool:
     return not (ref.role == "driver" and task in _DRIVEN)
 
 
+<<<<<<< thsafe/gate.py
+def _weights(request: Request) -> dict[str, Json]:
+    """Whose weights will draw, and whether their licence was accepted: named by the engines that use any."""
+    if "model" not in request.params:
+        return {}
+    return {
+        "weights": {
+            "model": str(request.params["model"])[:40],
+            "sha256": str(request.params.get("weights_sha256", ""))[:64],
+            "noncommercial_accepted": request.params.get("accepted_noncommercial") is True,
+        }
+    }
+=======
 def _media_of(request: Request) -> str:
     """What kind of file comes out: labelled media keep theirs, all else is film."""
     if request.task is not Task.LABEL:
         return "V"
     kinds = {ref.kind for ref in request.inputs}
     return "I" if MediaKind.IMAGE in kinds else "A" if MediaKind.AUDIO in kinds else "V"
+>>>>>>> /tmp/c2pa-write/n
 
 
 def _names_a_person(request: Request) -> bool:

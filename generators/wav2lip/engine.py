@@ -165,9 +165,10 @@ class Wav2Lip(Generator):
             facts={
                 "digital_source_type": _COMPOSITE,
                 "software_agent": {"name": "thsafe Wav2Lip engine", "version": __version__},
-                "model_name": card.title,
+                "model_name": f"{card.title}, weights for non-commercial use only",
                 "model_licence": card.licence,
                 "non_commercial": not card.commercial_use,
+                "voice": "recorded",
                 "seed": params.get("seed", 0),
             },
             progress=progress,

@@ -1,0 +1,146 @@
+"""Wav2Lip through the whole path: weights and licence, consent, render, marks, manifest, log."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+
+from generators.wav2lip import network
+from thsafe import Wav2Lip
+from thsafe.cli.generate import _box
+from thsafe.cli.main import run
+from thsafe.core.errors import ConsentRefused, EngineError, MissingError, PolicyRefused, ThsafeError, UsageError
+from thsafe.home import Home
+from thsafe.models import find_card
+from thsafe.models.fetch import receipt
+
+
+@pytest.fixture(scope="session")
+def weights(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole network's weights, every tensor computed from its name."""
+    rule_file = shared_data.parent / "specs" / "wav2lip" / "detinit.py"
+    if not rule_file.is_file():
+        pytest.skip("no rule for weights")
+    spec = importlib.util.spec_from_file_location("detinit", rule_file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    path = tmp_path_factory.mktemp("weights") / "computed.safetensors"
+    save_file({f"module.{name}": module.rule(name, shape, None) for name, shape in network.shapes().items()}, path)
+    return path
+
+
+def test_a_film_speaks_anew_and_everything_can_be_asked_about_it(shared_data, weights, home, tmp_path, capsys) -> None:
+    clip = shared_data / "grid" / "bbaf2n.mpg"
+    voice = shared_data.parent / "specs" / "wav2lip" / "e2e" / "bbaf2n_16k.wav"
+    out = tmp_path / "out.mp4"
+    job = {"video": clip, "audio": voice, "output_path": out}
+    assert run(["keys", "new"]) == 0
+    with pytest.raises(MissingError):
+        Wav2Lip().generate(**job)
+    assert run(["models", "pull", "wav2lip-gan", "--file", str(weights), "--accept-noncommercial"]) == 0
+    with pytest.raises(ConsentRefused):
+        Wav2Lip().generate(**job)
+    assert run(["consent", "new", "--self", "--portrait", str(clip)]) == 0
+    assert not out.exists()
+    made = Wav2Lip().generate(**job)
+    assert made.duration == pytest.approx(2.96, abs=0.05)
+    assert made.decision.obligations.labels
+    capsys.readouterr()
+
+    assert run(["verify", str(out), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["verdict"] == "disclosed"
+    found = {item["check"]: item for item in report["evidence"]}
+    assert found["watermark"]["detail"]["mark_id"] == made.watermark_id
+    assert found["log"]["code"] == "IDENTICAL"
+
+    from thsafe.installation import Installation
+    from thsafe.provenance.read import read_credentials
+
+    installation = Installation.open(Home(home))
+    manifest = json.dumps(dict(read_credentials(out, trust=installation.trust()).raw))
+    for words in (
+        "c2pa.dubbed",
+        "parentOf",
+        "componentOf",
+        "compositeWithTrainedAlgorithmicMedia",
+        "Wav2Lip (GAN), weights for non-commercial use only",
+    ):
+        assert words in manifest, words
+    assert "bbaf2n" not in manifest
+
+    intents = [entry for entry in installation.ledger.entries() if entry.type == "intent"]
+    assert intents[-1].event["weights"] == {
+        "model": "wav2lip-gan",
+        "sha256": receipt(find_card("wav2lip-gan"), Home(home))["sha256"],
+        "noncommercial_accepted": True,
+    }
+
+
+def _install(home: Path, weights: Path, *, with_receipt: bool) -> None:
+    card = find_card("wav2lip-gan")
+    folder = Home(home).models / card.name
+    folder.mkdir(parents=True)
+    (folder / card.file).symlink_to(weights)
+    if with_receipt:
+        (folder / "receipt.json").write_text(json.dumps({"sha256": "0" * 64, "accepted": card.licence}))
+
+
+def test_weights_without_an_accepted_licence_are_not_used(home, tmp_path) -> None:
+    page = tmp_path / "weights"
+    page.write_bytes(b"<html>")
+    engine = Wav2Lip(home=Home(home))
+    with pytest.raises(MissingError):
+        engine.require()
+    _install(home, page, with_receipt=False)
+    with pytest.raises(UsageError) as caught:
+        engine.require()
+    assert caught.value.code == "model.licence"
+
+
+def test_a_page_in_the_weights_place_is_said(home, tmp_path) -> None:
+    page = tmp_path / "weights"
+    page.write_bytes(b"<html>")
+    _install(home, page, with_receipt=True)
+    engine = Wav2Lip(home=Home(home))
+    engine.require()
+    with pytest.raises(ThsafeError) as caught:
+        engine._network()
+    assert caught.value.code == "model.not-weights"
+
+
+def test_commercial_purposes_are_refused_before_anything(home, tmp_path) -> None:
+    (tmp_path / "weights").write_bytes(b"x")
+    _install(home, tmp_path / "weights", with_receipt=True)
+    with pytest.raises(PolicyRefused) as caught:
+        Wav2Lip(home=Home(home), purpose="marketing").require()
+    assert caught.value.code == "model.purpose"
+
+
+def test_a_device_that_is_not_there_is_said(home, weights) -> None:
+    _install(home, weights, with_receipt=True)
+    with pytest.raises(EngineError) as caught:
+        Wav2Lip(home=Home(home), device="cuda:77")._network()
+    assert caught.value.code == "engine.device"
+
+
+@pytest.mark.parametrize("wrong", [{"face": 0}, {"sync_offset": 26}, {"sync_mode": "stretch"}])
+def test_arguments_out_of_range_are_said(home, wrong) -> None:
+    with pytest.raises(UsageError) as caught:
+        Wav2Lip(home=Home(home)).generate(video="v", audio="a", output_path="o", **wrong)
+    assert caught.value.code == "engine.parameter"
+
+
+def test_unknown_weights_and_boxes_are_said() -> None:
+    with pytest.raises(UsageError):
+        Wav2Lip(model="wav2lip-hd")
+    with pytest.raises(UsageError) as caught:
+        _box("1,2,3")
+    assert caught.value.code == "usage.box"
+    assert _box("1,2,30,40") == (1, 2, 30, 40)

@@ -376,7 +376,6 @@ def _shows_somebody(ref: MediaRef, task: Task) -> bool:
     return not (ref.role == "driver" and task in _DRIVEN)
 
 
-<<<<<<< thsafe/gate.py
 def _weights(request: Request) -> dict[str, Json]:
     """Whose weights will draw, and whether their licence was accepted: named by the engines that use any."""
     if "model" not in request.params:
@@ -388,14 +387,14 @@ def _weights(request: Request) -> dict[str, Json]:
             "noncommercial_accepted": request.params.get("accepted_noncommercial") is True,
         }
     }
-=======
+
+
 def _media_of(request: Request) -> str:
     """What kind of file comes out: labelled media keep theirs, all else is film."""
     if request.task is not Task.LABEL:
         return "V"
     kinds = {ref.kind for ref in request.inputs}
     return "I" if MediaKind.IMAGE in kinds else "A" if MediaKind.AUDIO in kinds else "V"
->>>>>>> /tmp/c2pa-write/n
 
 
 def _names_a_person(request: Request) -> bool:

@@ -1,9 +1,11 @@
 """How much the picture mark survives, side by side with what can be installed: one run, same clips, same encodes.
 
-    python benchmarks/watermark.py --clips FOLDER --size 512x512 --seconds 3 --json result.json
+    python benchmarks/watermark.py --clips FILE … --size 512x512 --seconds 3 --json result.json --html result.html
 
-``--clips`` holds videos or stills (stills drift slowly); without it a drawn scene is used. Every row is: mark, deliver
-at x264 CRF 18, attack, encode, decode, read blind. The peers of ``invisible-watermark`` are given more than they ask
+``--clips`` are videos or stills (stills drift slowly); without them a drawn scene is used. Every row is: mark, deliver
+at x264 CRF 18, attack, encode, decode, read blind. ``--merge`` adds the rows of earlier JSON files, so
+that several sizes stand on one page; ``--false-ids N`` also decodes N times where nothing is to be found. The peers of
+``invisible-watermark`` are given more than they ask
 for: their frames are scaled back to the original size, and every bit is decided by majority over frames. They carry the
 same 64 bits but no check, so "exact" is judged with the id known.
 """
@@ -14,9 +16,11 @@ import argparse
 import io
 import json
 import os
+import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,10 +28,14 @@ import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from watermark_page import page, summary
+from watermark_quality import quality
 
 from thsafe.core.ids import new_watermark_id
 from thsafe.media.planes import bgr_from_i420, i420_from_bgr, split_planes
 from thsafe.watermark import PictureMarker, read_pictures
+from thsafe.watermark.reader import read_unchanged
+from thsafe.watermark.residual import accumulate, planes_of
 
 Frame = NDArray[np.uint8]
 Frames = list[Frame]
@@ -35,6 +43,8 @@ Frames = list[Frame]
 PEERS = ("dwtDct", "dwtDctSvd")
 PEER_STEP = 4
 RATE = 25
+SHORTER = ("x264 CRF 36", "x264 CRF 40")
+"""Rows that are also read from the first half, one and two seconds."""
 
 
 def drawn(width: int, height: int, count: int) -> Frames:
@@ -128,6 +138,20 @@ def _letterbox(frame: Frame) -> Frame:
     return out
 
 
+def _inset(frame: Frame) -> Frame:
+    """Half as large in the corner of another picture."""
+    small = _scale(0.5, 0.5)(frame)
+    rows, columns = np.mgrid[0 : frame.shape[0], 0 : frame.shape[1]]
+    out = np.stack([(rows + columns) // 8 % 256, rows // 4 % 256, 90 + 0 * rows], axis=2).astype(np.uint8)
+    out[16 : 16 + small.shape[0], 24 : 24 + small.shape[1]] = small
+    return out
+
+
+def _shear(frame: Frame) -> Frame:
+    matrix = np.array([[1, 0.02, -0.01 * frame.shape[0]], [0, 1, 0]])
+    return cv2.warpAffine(frame, matrix, (frame.shape[1], frame.shape[0]))  # type: ignore[no-any-return]
+
+
 def _turn(degrees: float, zoom: float) -> Callable[[Frame], Frame]:
     def turned(frame: Frame) -> Frame:
         height, width = frame.shape[:2]
@@ -163,10 +187,11 @@ def _perspective(frame: Frame) -> Frame:
 
 
 ATTACKS: dict[str, tuple[Callable[[Frame], Frame], str, int]] = {
-    **{f"x264 CRF {crf}": (_same, "libx264", crf) for crf in (23, 28, 33, 36, 40)},
+    **{f"x264 CRF {crf}": (_same, "libx264", crf) for crf in (23, 28, 33, 36, 40, 44)},
     "x265 CRF 28": (_same, "libx265", 28),
     "x265 CRF 35": (_same, "libx265", 35),
     "VP9 40": (_same, "libvpx-vp9", 40),
+    "VP9 55": (_same, "libvpx-vp9", 55),
     "AV1 40": (_same, "libsvtav1", 40),
     "AV1 55": (_same, "libsvtav1", 55),
     "half size": (_scale(0.5, 0.5), "libx264", 28),
@@ -176,6 +201,7 @@ ATTACKS: dict[str, tuple[Callable[[Frame], Frame], str, int]] = {
     "9:16": (lambda f: f[:, f.shape[1] // 4 : f.shape[1] // 4 + f.shape[0] * 9 // 16], "libx264", 28),
     "mirrored": (lambda f: np.ascontiguousarray(f[:, ::-1]), "libx264", 28),
     "letterbox 0.7": (_letterbox, "libx264", 28),
+    "picture in picture 50 %": (_inset, "libx264", 28),
     "stretch 0.85": (_scale(0.85, 1.0), "libx264", 28),
     "turn 3 degrees": (_turn(3, 1.0), "libx264", 28),
     "turn 5, zoomed": (_turn(-5, 1.12), "libx264", 28),
@@ -183,15 +209,11 @@ ATTACKS: dict[str, tuple[Callable[[Frame], Frame], str, int]] = {
     "brighter, flatter": (lambda f: cv2.convertScaleAbs(f, alpha=0.75, beta=35), "libx264", 28),
     "blur 2": (lambda f: cv2.GaussianBlur(f, (0, 0), 2), "libx264", 28),
     "overlay 20 %": (_overlay, "libx264", 28),
+    "sheared 2 %": (_shear, "libx264", 28),
+    "crop to 0.71, half as bright, CRF 40": (lambda f: cv2.convertScaleAbs(_crop(0.29)(f), alpha=0.5), "libx264", 40),
     "half, crop, CRF 33": (lambda f: _scale(0.5, 0.5)(_crop(0.1)(f)), "libx264", 33),
     "perspective (not claimed)": (_perspective, "libx264", 28),
 }
-
-
-def psnr(before: Frames, after: Frames) -> float:
-    """Over B, G and R of every twelfth frame."""
-    errors = [np.mean((a.astype(float) - b.astype(float)) ** 2) for a, b in zip(before[::12], after[::12], strict=True)]
-    return float(10 * np.log10(255**2 / np.mean(errors)))
 
 
 class Ours:
@@ -214,10 +236,10 @@ class Ours:
         spent = 1e3 * (time.perf_counter() - start) / len(frames)
         return [bgr_from_i420(picture) for picture in pictures], spent
 
-    def read(self, frames: Frames, _shape: tuple[int, ...]) -> dict[str, object]:
+    def read(self, frames: Frames, _shape: tuple[int, ...], *, search: bool = True) -> dict[str, object]:
         """Blind: neither id nor original size is known."""
         start = time.perf_counter()
-        reading = read_pictures(frames, {"bench": self.key})
+        reading = read_pictures(frames, {"bench": self.key}, search=search)
         return {
             "exact": reading.mark_id == self.mark_id,
             "false id": reading.mark_id not in {None, self.mark_id},
@@ -261,8 +283,10 @@ class Peer:
         }
 
 
-def bench(name: str, frames: Frames, methods: list[Ours | Peer]) -> Iterator[dict[str, object]]:
-    """All rows of one clip."""
+def bench(
+    name: str, frames: Frames, methods: list[Ours | Peer], wanted: str, peer_attacks: str
+) -> Iterator[dict[str, object]]:
+    """All rows of one clip whose attack's name holds one of the words ``wanted`` (separated by ``|``; empty: all)."""
     through_planes = [bgr_from_i420(i420_from_bgr(frame)) for frame in frames]
     _, plain_size = coded(frames, "libx264", 23)
     for method in methods:
@@ -272,29 +296,63 @@ def bench(name: str, frames: Frames, methods: list[Ours | Peer]) -> Iterator[dic
             "clip": name,
             "method": method.name,
             "attack": "quality",
-            "rgb psnr": round(psnr(through_planes if isinstance(method, Ours) else frames, marked), 2),
             "ms per frame": round(spent, 2),
             "growth at CRF 23": round(size / plain_size - 1, 3),
+            **quality(through_planes if isinstance(method, Ours) else frames, marked, RATE),
         }
         delivered, _ = coded(marked, "libx264", 18)
         for attack, (change, codec, crf) in ATTACKS.items():
+            chosen = wanted if isinstance(method, Ours) else peer_attacks
+            if chosen and not any(word in attack for word in chosen.split("|")):
+                continue
             seen, size = coded([change(frame) for frame in delivered], codec, crf)
             kbits = round(size * 8 * RATE / len(seen) / 1000)
             row = {"clip": name, "method": method.name, "attack": attack, "kbit/s": kbits}
             yield row | method.read(seen, frames[0].shape)
+            if isinstance(method, Ours) and attack in SHORTER:
+                for seconds in (0.5, 1, 2):
+                    few = seen[: round(seconds * RATE)]
+                    yield {**row, "attack": f"{attack}, first {seconds} s"} | method.read(
+                        few, few[0].shape, search=False
+                    )
         grab = {"clip": name, "method": method.name, "attack": "JPEG 50, one frame"}
         yield grab | method.read([_jpeg(delivered[len(delivered) // 2])], frames[0].shape)
 
 
+def false_ids(clips: dict[str, Frames], wanted: int) -> dict[str, object]:
+    """Decodings where nothing is to be found: marked and unmarked pictures, real and of noise, under wrong keys."""
+    rng = np.random.default_rng(11)
+    noise = [cv2.GaussianBlur(rng.integers(0, 256, (256, 256, 3), dtype=np.uint8), (0, 0), 1 + n % 5) for n in range(8)]
+    real = [frames[0] for frames in clips.values()]
+    marked = [Ours().mark([frame])[0][0] for frame in real]
+    evidence = [accumulate([planes_of(frame)]) for frame in (*noise, *real, *marked)]
+    count = ids = present = 0
+    while count < wanted:
+        key = rng.bytes(32)
+        for residual in evidence:
+            if residual is not None and count < wanted:
+                reading = read_unchanged(residual, {"wrong": key})
+                ids += reading.mark_id is not None
+                present += reading.state == "present"
+                count += 1
+    return {"decodings": count, "false ids": ids, "false present": present}
+
+
 def main() -> None:
-    """Run, print a table, write JSON."""
+    """Run, print a table, write JSON and a page."""
     os.environ.setdefault("SVT_LOG", "0")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, nargs="*", default=[])
     parser.add_argument("--size", default="512x512")
     parser.add_argument("--seconds", type=Fraction, default=Fraction(3))
     parser.add_argument("--peers", nargs="*", default=list(PEERS))
+    parser.add_argument("--peer-clips", type=int, default=1000, help="how many clips the peers get")
+    parser.add_argument("--peer-attacks", default="", help="words, separated by |: the rows that the peers get")
+    parser.add_argument("--attacks", default="", help="words, separated by |: only rows whose name holds one")
+    parser.add_argument("--false-ids", type=int, default=0)
+    parser.add_argument("--merge", type=Path, nargs="*", default=[])
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--html", type=Path)
     given = parser.parse_args()
     width, height = (int(side) for side in given.size.split("x"))
     count = int(given.seconds * RATE)
@@ -302,20 +360,31 @@ def main() -> None:
         "drawn": drawn(width, height, count)
     }
     rows: list[dict[str, object]] = []
-    for name, frames in clips.items():
-        for row in bench(name, frames, [Ours(), *(Peer(peer) for peer in given.peers)]):
+    started = datetime.now(UTC).isoformat(timespec="minutes")
+    for number, (name, frames) in enumerate(clips.items()):
+        peers = [Peer(peer) for peer in given.peers] if number < given.peer_clips else []
+        for found in bench(name, frames, [Ours(), *peers], given.attacks, given.peer_attacks):
+            row = {"size": given.size, **found}
             rows.append(row)
             sys.stdout.write("  ".join(f"{key} {value}" for key, value in row.items()) + "\n")
             sys.stdout.flush()
-    methods = list(dict.fromkeys(str(row["method"]) for row in rows))
-    sys.stdout.write(
-        f"\n{'exact ids of ' + str(len(clips)) + ' clips':<28}" + "".join(f"{m:>12}" for m in methods) + "\n"
-    )
-    for attack in dict.fromkeys(str(row["attack"]) for row in rows if "exact" in row):
-        sums = [sum(bool(r["exact"]) for r in rows if r["attack"] == attack and r["method"] == m) for m in methods]
-        sys.stdout.write(f"{attack:<28}" + "".join(f"{value:>12}" for value in sums) + "\n")
+    facts: dict[str, object] = {
+        "started": started,
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}",
+        "clips": ", ".join(f"{name} ({len(frames)} frames)" for name, frames in clips.items()),
+    }
+    if given.false_ids:
+        facts |= false_ids(clips, given.false_ids)
+    for earlier in given.merge:
+        rows += json.loads(earlier.read_text())["rows"]
+    head, lines = summary(rows)
+    for line in (head, *lines):
+        sys.stdout.write(f"{line[0]:<38}" + "".join(f"{cell:>20}" for cell in line[1:]) + "\n")
+    sys.stdout.write("\n".join(f"{name}: {value}" for name, value in facts.items()) + "\n")
     if given.json:
-        given.json.write_text(json.dumps({"size": given.size, "frames": count, "rows": rows}, indent=1))
+        given.json.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1))
+    if given.html:
+        given.html.write_text(page(rows, facts))
 
 
 if __name__ == "__main__":

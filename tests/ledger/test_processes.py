@@ -11,6 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from thsafe.ledger.log import Ledger
 
+APPENDS = int(os.environ.get("THSAFE_TEST_APPENDS", "50"))
+"""By each of eight processes; 1000 takes minutes."""
+
+KILLS = int(os.environ.get("THSAFE_TEST_KILLS", "10"))
+
 SETTING = """
 import json, os, signal, sys, threading, time
 from pathlib import Path
@@ -44,7 +49,7 @@ def finish(pid, lines):
 APPEND = """
 def append(say, who):
     with Ledger.open(home) as log:
-        for n in range(50):
+        for n in range(int(sys.argv[2])):
             log.append({"type": "verify", "who": who, "n": n})
 
 for pid, lines in [fork(append, who) for who in range(8)]:
@@ -82,7 +87,7 @@ def work(say, attempt):
 for attempt in range(int(sys.argv[2])):
     pid, lines = fork(work, attempt)
     acknowledged = lines.readline() + ""
-    time.sleep(0.003 * attempt)
+    time.sleep(0.003 * (attempt % 17))
     os.kill(pid, signal.SIGKILL)
     acknowledged += lines.read()
     assert os.waitpid(pid, 0)[1] == signal.SIGKILL
@@ -107,14 +112,14 @@ def play(scenario, *arguments):
 
 
 def test_eight_processes_lose_nothing(log, any_home):
-    play(APPEND, any_home.path)
+    play(APPEND, any_home.path, APPENDS)
     written = [(entry.event["who"], entry.event["n"]) for entry in log.entries()]
-    assert sorted(written) == sorted((who, n) for who in range(8) for n in range(50))
+    assert sorted(written) == sorted((who, n) for who in range(8) for n in range(APPENDS))
     for who in range(8):  # and each process's own entries are in its order
-        assert [n for name, n in written if name == who] == list(range(50))
+        assert [n for name, n in written if name == who] == list(range(APPENDS))
     report = log.verify()
     assert report.ok
-    assert report.size == 400
+    assert report.size == 8 * APPENDS
 
 
 def test_sixteen_at_once_get_exactly_five_uses(log, any_home):
@@ -124,8 +129,8 @@ def test_sixteen_at_once_get_exactly_five_uses(log, any_home):
 
 
 def test_killed_at_any_moment(any_home):
-    rounds = [json.loads(line) for line in play(KILL, any_home.path, 10).splitlines()]
-    assert len(rounds) == 10
+    rounds = [json.loads(line) for line in play(KILL, any_home.path, KILLS).splitlines()]
+    assert len(rounds) == KILLS
     for state in rounds:
         assert state["problems"] == []
         assert state["acknowledged"] >= 1

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from thsafe.cli.terminal import json_option, print_json, style
+from thsafe.core.clock import to_text
 from thsafe.core.exitcodes import ExitCode
 
 if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
     from thsafe.ledger.log import Entry, Ledger
 
 
@@ -65,19 +68,25 @@ def prove(index: int) -> None:
     )
 
 
-@log.command(epilog="Example:\n\n\b\n  thsafe log witness /mnt/auditor")
+@log.command(
+    epilog=(
+        "Examples:\n\n\b\n  thsafe log witness /mnt/auditor\n"
+        "  thsafe log witness /mnt/auditor --tsa http://timestamp.example/"
+    )
+)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--tsa", metavar="URL", help="Have this RFC 3161 authority stamp the copy; only its digest is sent.")
 @json_option
-def witness(folder: Path, as_json: bool) -> None:
+def witness(folder: Path, tsa: str | None, as_json: bool) -> None:
     """Leave a signed checkpoint in FOLDER, once it is sure that the log extends the ones there; exit code 40 if not.
 
     The folder belongs where whoever keeps this log cannot change it.
     """
     from thsafe.ledger.witness import witness as leave
 
-    made = leave(_ledger(), folder)
+    made = leave(_ledger(), folder, tsa=tsa, anchors=_anchors())
     if as_json:
-        print_json({"origin": made.origin, "size": made.size, "root": made.root, "folder": str(folder)})
+        print_json({"origin": made.origin, "size": made.size, "root": made.root, "folder": str(folder), "tsa": tsa})
     else:
         click.echo(f"witnessed: {made.size} entries, root {made.root[:16]}…, kept in {folder}")
 
@@ -93,8 +102,11 @@ def witness(folder: Path, as_json: bool) -> None:
 @json_option
 def verify(witnesses: tuple[Path, ...], as_json: bool) -> int:
     """Recompute the whole log and compare; exit code 40 when something does not fit."""
+    from thsafe.ledger.stamp import read_stamps
     from thsafe.ledger.witness import read_checkpoints
 
+    anchors = _anchors() if witnesses else []
+    stamps = [stamp for path in witnesses for stamp in read_stamps(path, anchors)]
     report = _ledger().verify(witnessed=[item for path in witnesses for item in read_checkpoints(path)])
     if as_json:
         print_json(
@@ -104,6 +116,10 @@ def verify(witnesses: tuple[Path, ...], as_json: bool) -> int:
                 "root": report.root,
                 "origin": report.origin,
                 "witnessed": report.witnessed,
+                "stamps": [
+                    {"at": to_text(stamp.at), "authority": stamp.authority, "trusted": stamp.trusted}
+                    for stamp in stamps
+                ],
                 "problems": [
                     {"code": item.code, "message": item.message, "index": item.index} for item in report.problems
                 ],
@@ -115,6 +131,8 @@ def verify(witnesses: tuple[Path, ...], as_json: bool) -> int:
         click.echo(
             f"log {state}: {report.size} entries, root {report.root[:16]}…, {report.witnessed} outside checkpoints"
         )
+        for stamp in stamps:
+            click.echo(f"  time-stamped {stamp.words}")
         for item in report.problems:
             click.echo(f"  {item.code}  {item.message}")
         for intent in report.open_intents:
@@ -126,6 +144,16 @@ def _ledger() -> Ledger:
     from thsafe.installation import Installation
 
     return Installation.open().ledger
+
+
+def _anchors() -> list[Certificate]:
+    """Whom this installation trusts for time."""
+    from thsafe.home import Home
+    from thsafe.provenance.trust import Trust, TrustKind
+
+    kinds = {TrustKind.DEVELOPMENT, TrustKind.TSA}
+    lists = [item for item in Trust.of_home(Home.default()).lists if item.kind in kinds]
+    return [certificate for item in lists for certificate in item.certificates()]
 
 
 def _line(entry: Entry) -> str:

@@ -9,18 +9,28 @@ published file whose manifest carries a checkpoint's digest.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+
+from cryptography.x509 import Certificate
 
 from thsafe.core.errors import InputError, LedgerBroken, StoreError
 from thsafe.ledger.log import Ledger
 from thsafe.ledger.merkle import verify_consistency
 from thsafe.ledger.note import Checkpoint, parse_checkpoint
+from thsafe.ledger.stamp import ask_for_stamp, beside, verify_stamp
 
 
-def witness(ledger: Ledger, folder: Path) -> Checkpoint:
+def witness(ledger: Ledger, folder: Path, *, tsa: str | None = None, anchors: Sequence[Certificate] = ()) -> Checkpoint:
     """Sign the log's present state and leave a copy in ``folder``, after checking that it extends the copies there.
 
     Files are named by size and never overwritten.
+
+    Args:
+        ledger: the log, opened with its key.
+        folder: the witness's.
+        tsa: address of a time-stamp authority; its stamp is put beside the copy, once it was verified.
+        anchors: what that authority may lead to, to be called trusted.
 
     Raises:
         LedgerBroken: ``log.rollback`` or ``log.inconsistent``: the log is not the one that was witnessed before.
@@ -31,23 +41,32 @@ def witness(ledger: Ledger, folder: Path) -> Checkpoint:
     if earlier:
         _extends(ledger, max(earlier, key=lambda item: item.size), checkpoint)
     path = folder / f"{checkpoint.origin.replace('/', '-')}-{checkpoint.size:012}.note"
+    _add(path, checkpoint.note.encode())
+    if tsa is not None and not beside(path).exists():
+        reply = ask_for_stamp(tsa, checkpoint.note)
+        verify_stamp(reply, checkpoint.note, anchors)
+        _add(beside(path), reply)
+    return checkpoint
+
+
+def _add(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet, and leave one that is."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError:
-        return checkpoint
+        return
     except OSError as problem:
         raise StoreError(
-            f"The witness's folder cannot be written: {folder}",
+            f"The witness's folder cannot be written: {path.parent}",
             code="log.witness",
             found=str(problem),
             next_step="check that the folder is mounted and that this user may add files to it",
         ) from problem
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(checkpoint.note)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    return checkpoint
 
 
 def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:

@@ -33,8 +33,10 @@ _COMMANDS = {
     "trust": ("thsafe.cli.trust:trust", "Whose signatures and time stamps to believe."),
     "log": ("thsafe.cli.log:log", "Read and prove the audit log."),
     "policy": ("thsafe.cli.policy:policy", "Show and test the rules of the gate."),
+    "engines": ("thsafe.cli.engines:engines", "Who can render, with what, under which licence."),
     "models": ("thsafe.cli.models:models", "Model weights: cards, fetching, checking."),
     "tsa": ("thsafe.cli.tsa:tsa", "A time-stamp authority on this machine."),
+    "resolve": ("thsafe.cli.resolve:resolve", "Answer other programs that ask which manifest a mark leads to."),
     "doctor": ("thsafe.cli.doctor:doctor", "Check the environment and say how to mend it."),
     "completion": ("thsafe.cli.completion:completion", "Print the completion script for your shell."),
 }

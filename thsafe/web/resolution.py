@@ -1,0 +1,247 @@
+"""The manifest store as a C2PA Soft Binding Resolution API: marks in, manifests out.
+
+Reading only: ``/matches/byBinding``, ``/matches/byContent``, ``/manifests/{id}`` and ``/services/supportedAlgorithms``
+of the OpenAPI description in C2PA 2.4. Answers hold manifest ids, scores and signed manifests, which are public by
+nature; no path, no consent, no log entry. Matches are possible ones: the asker holds the manifest against his file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from thsafe.core.errors import ThsafeError
+
+if TYPE_CHECKING:
+    from thsafe.core.types import Json
+    from thsafe.home import Home
+    from thsafe.installation import Installation
+
+_MOST_UPLOADED = 512 << 20
+_MOST_ASKED = 1 << 20
+"""Bytes of a JSON question; the longest fingerprint is 21 KB."""
+_SECONDS_TO_UPLOAD = 300
+_MOST_RESULTS = 100
+_USUAL_RESULTS = 10
+_HEX_DIGITS = 16
+
+
+class _BadRequest(Exception):
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    manifest_id: str
+    score: int
+    """0 to 100; 100 where a mark or the encoded content leads to exactly one output."""
+
+
+def resolution_app(home: Home, *, most_bytes: int = _MOST_UPLOADED, hosts: tuple[str, ...] = ()) -> Starlette:
+    """The application over one installation's store.
+
+    Args:
+        home: whose outputs are found.
+        most_bytes: size of an upload at most.
+        hosts: names to answer to besides the loopback ones; others are refused, so that no web page can reach in
+            through a name of its own.
+
+    Raises:
+        SigningError: ``keys.missing`` where nothing was set up.
+    """
+    from thsafe.installation import Installation
+
+    resolver = _Resolver(Installation.open(home), most_bytes)
+    return Starlette(
+        routes=[
+            Route("/matches/byBinding", resolver.by_binding, methods=["GET", "POST"]),
+            Route("/matches/byContent", resolver.by_content, methods=["POST"]),
+            Route("/manifests/{manifest_id}", resolver.manifest, methods=["GET"]),
+            Route("/services/supportedAlgorithms", resolver.algorithms, methods=["GET"]),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", *hosts])],
+        exception_handlers={_BadRequest: _refused},
+    )
+
+
+class _Resolver:
+    def __init__(self, installation: Installation, most_bytes: int) -> None:
+        self._installation = installation
+        self._most_bytes = most_bytes
+        self._examining = asyncio.Semaphore(1)  # one file at a time: each decodes frames and searches for marks
+
+    async def algorithms(self, _request: Request) -> Response:
+        """Which bindings can be asked for."""
+        watermark, fingerprint = _algorithms()
+        return JSONResponse({"watermarks": [{"alg": watermark}], "fingerprints": [{"alg": fingerprint}]})
+
+    async def by_binding(self, request: Request) -> Response:
+        """Outputs with a given watermark id or with a fingerprint like the given one."""
+        asked = dict(request.query_params) if request.method == "GET" else await _json_body(request)
+        algorithm, value = asked.get("alg"), asked.get("value")
+        if not isinstance(algorithm, str) or not isinstance(value, str):
+            raise _BadRequest(400, "binding.missing", "alg and value are needed")
+        most = _most(asked.get("maxResults") or request.query_params.get("maxResults"))
+        found = await run_in_threadpool(self._by_binding, algorithm, _decoded(value))
+        return _matches(found, most)
+
+    async def by_content(self, request: Request) -> Response:
+        """Outputs that an uploaded file (the bare bytes as the body) may be a copy of."""
+        algorithm = request.query_params.get("alg")
+        if algorithm is not None and algorithm not in _algorithms():
+            raise _BadRequest(400, "binding.algorithm", "this algorithm is not supported here")
+        most = _most(request.query_params.get("maxResults"))
+        with tempfile.TemporaryDirectory(prefix="thsafe-upload-") as folder:
+            upload = Path(folder) / "upload"
+            try:
+                async with asyncio.timeout(_SECONDS_TO_UPLOAD):
+                    await self._receive(request, upload)
+            except TimeoutError as problem:
+                raise _BadRequest(408, "content.slow", "the upload took too long") from problem
+            async with self._examining:
+                found = await run_in_threadpool(self._by_content, upload, algorithm)
+        return _matches(found, most)
+
+    async def manifest(self, request: Request) -> Response:
+        """The signed manifest store under an id."""
+        outputs = self._installation.ledger.outputs
+        record = await run_in_threadpool(outputs.by_manifest, request.path_params["manifest_id"])
+        if record is None:
+            raise _BadRequest(404, "manifest.unknown", "no manifest is stored under this id")
+        return Response(record.manifest, media_type="application/c2pa")
+
+    def _by_binding(self, algorithm: str, value: bytes) -> list[_Found]:
+        from thsafe.provenance.lookup import search_fingerprint
+
+        watermark, fingerprint = _algorithms()
+        outputs = self._installation.ledger.outputs
+        if algorithm == watermark:
+            record = outputs.by_watermark(_watermark_id(value))
+            return [] if record is None else [_Found(manifest_id=record.manifest_id, score=100)]
+        if algorithm == fingerprint:
+            try:
+                candidates = search_fingerprint(_fingerprint_text(value), outputs.fingerprints())
+            except ValueError as problem:
+                raise _BadRequest(400, "binding.value", "the value is no fingerprint of this version") from problem
+            return [_Found(manifest_id=item.manifest_id, score=_score(item.match.share)) for item in candidates]
+        raise _BadRequest(400, "binding.algorithm", "this algorithm is not supported here")
+
+    def _by_content(self, upload: Path, algorithm: str | None) -> list[_Found]:
+        from thsafe.provenance.lookup import search_fingerprint
+        from thsafe.verification import examine
+
+        _, fingerprint = _algorithms()
+        try:
+            examination, report = examine(upload, home=self._installation.home, record=False)
+        except ThsafeError as problem:
+            raise _BadRequest(422, problem.code, problem.message) from problem
+        outputs = self._installation.ledger.outputs
+        found: dict[str, _Found] = {}
+        moved = any(item.code == "RECOVERED-CONFLICT" for item in report.evidence)
+        led = None if algorithm is not None else examination.record
+        if algorithm != fingerprint and examination.reading is not None and examination.reading.mark_id is not None:
+            led = outputs.by_watermark(examination.reading.mark_id)
+        if led is not None and not moved:
+            found[led.manifest_id] = _Found(manifest_id=led.manifest_id, score=100)
+        if algorithm in {None, fingerprint} and (suspect := examination.fingerprint()) is not None:
+            for item in search_fingerprint(suspect, outputs.fingerprints()):
+                score = _score(item.match.share)
+                found.setdefault(item.manifest_id, _Found(manifest_id=item.manifest_id, score=score))
+        return list(found.values())
+
+    async def _receive(self, request: Request, target: Path) -> None:
+        """The body to disk, piece by piece; nothing is held in memory."""
+        written = 0
+        with target.open("xb") as file:
+            async for piece in request.stream():
+                written += len(piece)
+                if written > self._most_bytes:
+                    raise _BadRequest(413, "content.size", f"the file is larger than {self._most_bytes} bytes")
+                await run_in_threadpool(file.write, piece)
+        if written == 0:
+            raise _BadRequest(400, "content.missing", "the body is the file")
+
+
+def _algorithms() -> tuple[str, str]:
+    from thsafe.provenance.fingerprint import ALGORITHM as FINGERPRINT
+    from thsafe.watermark import ALGORITHM as WATERMARK
+
+    return WATERMARK, FINGERPRINT
+
+
+def _matches(found: list[_Found], most: int) -> Response:
+    rows = [{"manifestId": item.manifest_id, "similarityScore": item.score} for item in found[:most]]
+    return JSONResponse({"matches": rows})
+
+
+def _score(share: float) -> int:
+    """A likeness is never certain: 99 at most."""
+    return min(99, round(share * 100))
+
+
+def _most(value: object) -> int:
+    try:
+        most = _USUAL_RESULTS if value is None else int(str(value))
+    except ValueError:
+        most = 0
+    if not 1 <= most <= _MOST_RESULTS:
+        raise _BadRequest(400, "binding.results", f"maxResults is a number from 1 to {_MOST_RESULTS}")
+    return most
+
+
+async def _json_body(request: Request) -> dict[str, Json]:
+    data = bytearray()
+    async for piece in request.stream():
+        data += piece
+        if len(data) > _MOST_ASKED:
+            raise _BadRequest(413, "binding.size", "the question is too long")
+    try:
+        asked = json.loads(bytes(data))
+    except (ValueError, RecursionError) as problem:
+        raise _BadRequest(400, "binding.json", "the body is not JSON") from problem
+    if not isinstance(asked, dict):
+        raise _BadRequest(400, "binding.json", "the body is not an object")
+    return asked
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        # In an address "+" arrives as a space.
+        return base64.b64decode(value.replace(" ", "+").replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError) as problem:
+        raise _BadRequest(400, "binding.value", "the value is not base64") from problem
+
+
+def _watermark_id(value: bytes) -> str:
+    """The id as the store holds it, from its eight bytes or from their sixteen digits as in the manifest."""
+    text = value.hex() if len(value) == _HEX_DIGITS // 2 else value.decode("latin-1").lower()
+    if len(text) != _HEX_DIGITS or not set(text) <= set("0123456789abcdef"):
+        raise _BadRequest(400, "binding.value", "the value is no watermark id of 64 bits")
+    return text
+
+
+def _fingerprint_text(value: bytes) -> str:
+    """As in the manifest, from the bytes themselves or from their base64 text."""
+    return base64.b64encode(value).decode() if value.startswith(b"TF\x01") else value.decode("latin-1")
+
+
+async def _refused(_request: Request, problem: Exception) -> Response:
+    if not isinstance(problem, _BadRequest):
+        raise problem
+    return JSONResponse({"code": problem.code, "message": problem.message}, status_code=problem.status)

@@ -1,0 +1,57 @@
+"""``thsafe engines``: what is said of each engine, before and after its weights are there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from thsafe.cli.engines import _facts
+from thsafe.cli.main import run
+from thsafe.home import Home
+from thsafe.models import find_card
+
+
+def _pretend(home: Home, name: str, *, accepted: bool) -> None:
+    card = find_card(name)
+    folder = home.models / card.name
+    folder.mkdir(parents=True)
+    (folder / card.file).write_bytes(b"x")
+    if accepted:
+        (folder / "receipt.json").write_text(json.dumps({"accepted": card.licence, "sha256": "0" * 64}))
+
+
+def test_every_engine_is_listed_with_its_state(home, capsys) -> None:
+    assert run(["engines", "list", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["embedded"]["state"] == "ready"
+    assert rows["embedded"]["commercial_use"] is True
+    assert rows["wav2lip"]["state"] == "needs weights"
+    assert rows["wav2lip"]["needs"].startswith("weights: thsafe models pull")
+    assert rows["sadtalker"]["state"] == "not in this version"
+    assert run(["engines", "list"]) == 0
+    assert "non-commercial use only" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_weights_count_once_their_licence_is_accepted(home, accepted: bool) -> None:
+    _pretend(Home(home), "wav2lip", accepted=accepted)
+    assert _facts("wav2lip", Home(home))["state"] == ("ready" if accepted else "needs weights")
+
+
+def test_an_engine_is_shown_with_its_weights(home, capsys) -> None:
+    assert run(["engines", "show", "wav2lip"]) == 0
+    shown = capsys.readouterr().out
+    assert "wav2lip-gan, not installed" in shown
+    assert "commercial use  no" in shown
+    assert run(["engines", "show", "nobody"]) == 2
+
+
+def test_a_check_says_what_is_missing_or_wrong(home, capsys) -> None:
+    assert run(["engines", "check", "embedded"]) == 0
+    assert run(["engines", "check", "wav2lip"]) == 31
+    assert run(["engines", "check", "sadtalker"]) == 31
+    _pretend(Home(home), "wav2lip-gan", accepted=True)
+    capsys.readouterr()
+    assert run(["engines", "check", "wav2lip"]) == 30
+    assert "model.not-weights" in capsys.readouterr().err

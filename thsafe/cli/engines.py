@@ -1,0 +1,105 @@
+"""``thsafe engines``: who can render, with what, and under which licence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from thsafe.cli.terminal import json_option, print_json, progress_on_stderr
+from thsafe.core.types import Json
+
+if TYPE_CHECKING:
+    from thsafe.home import Home
+
+
+@click.group()
+def engines() -> None:
+    """Engines: what each can do, what it needs, and under which licence its output may be used."""
+
+
+@engines.command(name="list")
+@json_option
+def list_(as_json: bool) -> None:
+    """Show the engines and which are ready."""
+    from thsafe.home import Home
+    from thsafe.registry import engine_names
+
+    rows = [_facts(name, Home.default()) for name in engine_names()]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        use = "commercial use allowed" if row["commercial_use"] else "non-commercial use only"
+        click.echo(f"{row['name']:<10} {row['state']:<20} {', '.join(row['tasks'])}; {use}")
+
+
+@engines.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Show one engine: tasks, licence, weights, speed."""
+    from thsafe.home import Home
+
+    row = _facts(name, Home.default())
+    if as_json:
+        print_json(row)
+        return
+    for label, value in row.items():
+        if label == "weights":
+            for weights in value:
+                state = "installed" if weights["installed"] else "not installed"
+                click.echo(f"{'weights':<15} {weights['name']}, {state}; licence: {weights['licence']}")
+        elif value != "":
+            words = ("yes" if value else "no") if isinstance(value, bool) else value
+            click.echo(f"{label.replace('_', ' '):<15} {', '.join(words) if isinstance(words, list) else words}")
+
+
+@engines.command(epilog="Example:\n\n\b\n  thsafe engines check wav2lip")
+@click.argument("name")
+def check(name: str) -> None:
+    """Make sure that an engine can render: its weights are there, unchanged, and their licence accepted."""
+    from thsafe.home import Home
+    from thsafe.models import find_card, installed_path
+    from thsafe.models.fetch import verify
+    from thsafe.registry import engine
+
+    home = Home.default()
+    kind = engine(name)
+    kind(home=home).require()
+    with progress_on_stderr() as progress:
+        for model in kind.info.models:
+            if installed_path(find_card(model), home):
+                verify(find_card(model), home, progress=progress)
+    click.echo(f"{name} can render")
+
+
+def _facts(name: str, home: Home) -> dict[str, Json]:
+    from thsafe.models import find_card, installed_path
+    from thsafe.models.fetch import receipt
+    from thsafe.registry import engine
+
+    info = engine(name).info
+    cards = [find_card(model) for model in info.models]
+    weights = [
+        {
+            "name": card.name,
+            "installed": installed_path(card, home) is not None,
+            "licence": card.licence,
+            "licence_accepted": card.commercial_use or bool(receipt(card, home).get("accepted")),
+            "trained_on": card.trained_on,
+        }
+        for card in cards
+    ]
+    ready = not cards or any(item["installed"] and item["licence_accepted"] for item in weights)
+    return {
+        "name": info.name,
+        "title": info.title,
+        "state": "not in this version" if not info.renders else "ready" if ready else "needs weights",
+        "tasks": [str(task) for task in info.tasks],
+        "licence": info.licence,
+        "commercial_use": info.commercial_use,
+        "needs": "" if ready else info.needs,
+        "speed": info.speed if info.renders else "",
+        "weights": weights,
+    }

@@ -36,6 +36,7 @@ _COMMANDS = {
     "engines": ("thsafe.cli.engines:engines", "Who can render, with what, under which licence."),
     "models": ("thsafe.cli.models:models", "Model weights: cards, fetching, checking."),
     "tsa": ("thsafe.cli.tsa:tsa", "A time-stamp authority on this machine."),
+    "resolve": ("thsafe.cli.resolve:resolve", "Answer other programs that ask which manifest a mark leads to."),
     "doctor": ("thsafe.cli.doctor:doctor", "Check the environment and say how to mend it."),
     "completion": ("thsafe.cli.completion:completion", "Print the completion script for your shell."),
 }

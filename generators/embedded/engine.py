@@ -36,7 +36,7 @@ class Portrait(Generator):
     info: ClassVar[EngineInfo] = EngineInfo(
         name="embedded",
         title="thsafe embedded engine",
-        tasks=(Task.SAY, Task.ANIMATE, Task.DRIVE),
+        tasks=(Task.SAY, Task.ANIMATE, Task.DRIVE, Task.LIPSYNC),
         licence="Apache-2.0",
         commercial_use=True,
         needs="",
@@ -174,6 +174,42 @@ class Portrait(Generator):
         inputs = (_portrait_input(image, person), media_input("driver", driver, MediaKind.VIDEO))
         return self.run(Task.DRIVE, inputs, params, output_path, force=force)
 
+    def lipsync(
+        self,
+        *,
+        video: str | os.PathLike[str],
+        audio: str | os.PathLike[str],
+        output_path: str | os.PathLike[str],
+        face: int = 1,
+        sync_mode: str = "loop",
+        bed: float | None = None,
+        seed: int = 0,
+        force: bool = False,
+    ) -> Output:
+        """Let somebody in a film say something else. The film shows its people, so they must have consented.
+
+        Args:
+            video: the film; pictures in which the face is not seen stay as they are.
+            audio: the new speech.
+            output_path: where the finished MP4 goes.
+            face: whose mouth, where the film shows several people: 1 is the one seen most.
+            sync_mode: where film and speech are not equally long: ``loop``, ``bounce``, ``cut_off``, ``silence`` or
+                ``remap`` (see ``generators.embedded.dub.order``).
+            bed: keep the film's own sound under the speech, this many dB louder (or, below 0, softer) than it was.
+            seed: kept in the manifest; nothing is random here.
+            force: replace an existing output.
+
+        Raises:
+            UsageError: ``dub.sync-mode`` or ``dub.bed``.
+            InputError: ``film.no-face``, ``film.face``, ``input.silent``, or what is wrong with a file.
+            Refused: consent or policy forbids it; nothing was written.
+        """
+        params: dict[str, Json] = {"face": face, "sync_mode": sync_mode, "seed": seed}
+        if bed is not None:
+            params["bed"] = bed
+        inputs = (media_input("target", video, MediaKind.VIDEO), media_input("voice", audio, MediaKind.AUDIO))
+        return self.run(Task.LIPSYNC, inputs, params, output_path, force=force)
+
     def render(self, request: Request, permit: Permit, progress: Progress) -> Draft:
         """Frames and sound of a permitted request."""
         del permit  # its obligations are the publishing loop's; that one exists is all that is asked here
@@ -184,11 +220,13 @@ class Portrait(Generator):
             return render_animate(request, progress, home=home, aside=self._aside)
         if request.task is Task.DRIVE:
             return render_drive(request, progress, home=home)
+        if request.task is Task.LIPSYNC:
+            return render_lipsync(request, progress)
         raise UsageError(
             f"The embedded engine does not know the task {str(request.task)!r}.",
             code="engine.task",
             rule="tasks: " + ", ".join(self.info.tasks),
-            next_step="choose say, animate or drive",
+            next_step="choose say, animate, drive or lipsync",
         )
 
 
@@ -263,6 +301,53 @@ def render_drive(request: Request, progress: Progress, *, home: Home | None = No
             "software_agent": {"name": "thsafe embedded engine", "version": __version__},
             "seed": _whole(request.params, "seed", 0),
             "voice": "the driver's",
+        },
+    )
+
+
+def render_lipsync(request: Request, progress: Progress) -> Draft:
+    """A film in which somebody says something else.
+
+    Inputs: ``target`` and ``voice``. Parameters: ``face``, ``sync_mode``, ``bed`` (dB; absent: none), ``seed``.
+    """
+    from generators.embedded import dub
+    from generators.embedded.filmed import watch
+    from generators.embedded.performance import Performance
+    from generators.embedded.soundtrack import RATE, Recorded, frame_count
+    from thsafe import __version__
+    from thsafe.media.sound import iter_sound
+
+    params = request.params
+    video, audio = request.input("target").path, request.input("voice").path
+    if video is None or audio is None:
+        raise UsageError("Film and speech must be files.", code="engine.voice", next_step="give --video and --audio")
+    mode, bed = str(params.get("sync_mode", "loop")), params.get("bed")
+    dub.check(mode, bed)
+    face, seed = _whole(params, "face", 1), _whole(params, "seed", 0)
+    progress.start("listening", None)
+    track = Recorded(audio)
+    film = watch(video, progress, max_faces=max(face, 4))
+    person = film.person(face)
+    shown = dub.even_pictures(film)
+    frames = dub.output_length(mode, len(shown), frame_count(track, film.fps))
+    poses = Performance(track.posteriors(), track.survey.level, fps=film.fps, frames=frames, seed=seed)
+    sound = dub.fitted(track.sound(), round(frames / film.fps * RATE), track.channels)
+    if bed is not None and film.has_sound:
+        sound = dub.mixed(sound, iter_sound(video, rate=RATE, mono=False), float(bed))
+    return Draft(
+        width=film.width & ~1,
+        height=film.height & ~1,
+        fps=film.fps,
+        frames=dub.Dub(film, person).frames((shown[n] for n in dub.order(mode, len(shown), frames)), poses),
+        sound=sound,
+        sample_rate=RATE,
+        channels=track.channels,
+        frame_count=frames,
+        facts={
+            "digital_source_type": _SOURCE_TYPES + "compositeWithTrainedAlgorithmicMedia",
+            "software_agent": {"name": "thsafe embedded engine", "version": __version__},
+            "seed": seed,
+            "voice": "recorded",
         },
     )
 

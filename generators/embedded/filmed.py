@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 CUT: Final = 28.0
 """Mean change of brightness (of 255) between two frames, above what the frames around it change, that is a cut."""
 _LOST: Final = 12
-"""Frames after which somebody who comes back is somebody new, unless nobody else could be meant."""
+"""Frames after which a place in the picture no longer tells who somebody is."""
+_ALIKE: Final = 0.92
+"""Correlation above which two looks are of one person: different people of one style reach .90, so somebody who comes
+back turned far otherwise counts as somebody new. To take two people for one would put words into the wrong mouth."""
+_LOOK: Final = 24
+"""Pixels of a look's side."""
+_RENEWED: Final = 8
+"""Frames after which a look is taken anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +110,7 @@ def watch(path: Path, progress: Progress, *, max_faces: int = 1) -> Film:
         for seconds, frame in reader.iter_bgr():
             if cuts.between(frame):
                 crowd.cut()
-            crowd.add(tracker.next(frame))
+            crowd.add(tracker.next(frame), frame)
             times.append(seconds)
             scenes.append(cuts.count)
             size = (frame.shape[1], frame.shape[0])
@@ -162,11 +169,12 @@ class _Cuts:
 
 
 class _Crowd:
-    """Gives each face the number of the person it continues."""
+    """Gives each face the number of the person it continues: by place from frame to frame, by look after a cut."""
 
     def __init__(self) -> None:
         self._marks: list[Marks] = []
         self._boxes: list[tuple[float, float, float, float]] = []
+        self._looks: list[NDArray[np.float32]] = []
         self._latest: list[int] = []
         self._counts: list[int] = []
         self._widths: list[float] = []
@@ -174,34 +182,38 @@ class _Crowd:
         self._since_cut = 0
 
     def cut(self) -> None:
-        """Where somebody stood before tells nothing about who stands there now, unless there is but one."""
+        """Where somebody stood before tells nothing about who stands there now."""
         self._since_cut = self._frame
 
-    def add(self, faces: tuple[Face, ...]) -> None:
+    def add(self, faces: tuple[Face, ...], frame: Frame) -> None:
         """The faces of the next frame."""
         free = list(range(len(self._boxes)))
         pairs: dict[int, Face] = {}
         fresh: list[Face] = []
         for face in faces:
-            best = max(free, key=lambda index: self._likeness(index, face), default=None)
-            if best is not None and self._likeness(best, face) > 0:
+            best = max(free, key=lambda index: self._overlap(index, face), default=None)
+            if best is not None and self._overlap(best, face) > 0:
                 free.remove(best)
                 pairs[best] = face
             else:
                 fresh.append(face)
         for face in fresh:
-            index = self._returning(free) if len(faces) == 1 else None
-            if index is None:
-                index = self._newcomer()
+            look = _look(face, frame)
+            likeness = {index: float((self._looks[index] * look).sum()) for index in free}
+            best = max(likeness, key=lambda index: likeness[index], default=None)
+            if best is not None and likeness[best] > _ALIKE:
+                free.remove(best)
             else:
-                free.remove(index)
-            pairs[index] = face
+                best = self._newcomer(look)
+            pairs[best] = face
         for index, marks in enumerate(self._marks):
             found = pairs.get(index)
             marks.append(found)
             if found is not None:
                 self._boxes[index] = found.box
                 self._latest[index] = self._frame
+                if self._counts[index] % _RENEWED == 0:
+                    self._looks[index] = _look(found, frame)
                 self._counts[index] += 1
                 self._widths[index] += found.box[2] - found.box[0]
         self._frame += 1
@@ -215,8 +227,8 @@ class _Crowd:
         ]
         return tuple(sorted(seen, key=lambda person: person.frames * person.size, reverse=True))
 
-    def _likeness(self, index: int, face: Face) -> float:
-        """Overlap of where the person was last and the face, 0 to 1; nothing counts across a cut or a long absence."""
+    def _overlap(self, index: int, face: Face) -> float:
+        """Of where the person was last and the face, 0 to 1; nothing counts across a cut or a long absence."""
         if self._latest[index] < self._since_cut or self._frame - self._latest[index] > _LOST:
             return 0.0
         a, b = self._boxes[index], face.box
@@ -226,17 +238,38 @@ class _Crowd:
             return 0.0
         return wide * tall / max(min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1])), 1e-6)
 
-    def _returning(self, free: list[int]) -> int | None:
-        """A film with one person stays a film with one person."""
-        return free[0] if len(free) == len(self._marks) == 1 else None
-
-    def _newcomer(self) -> int:
+    def _newcomer(self, look: NDArray[np.float32]) -> int:
         marks = Marks()
         for _ in range(self._frame):
             marks.append(None)
         self._marks.append(marks)
         self._boxes.append((0.0, 0.0, 0.0, 0.0))
+        self._looks.append(look)
         self._latest.append(-1)
         self._counts.append(0)
         self._widths.append(0.0)
         return len(self._marks) - 1
+
+
+def _look(face: Face, frame: Frame) -> NDArray[np.float32]:
+    """A small picture of brows, eyes, nose and the hair around, upright, of mean 0 and length 1.
+
+    It tells two people of one film apart, no more: it is no measure of identity.
+    """
+    import cv2
+
+    right, left = face.landmarks[33, :2].astype(np.float64), face.landmarks[263, :2].astype(np.float64)
+    across = (left - right) / 2
+    middle = (left + right) / 2
+    down = np.array([-across[1], across[0]])
+    # three corners of a square two eye distances wide, from well above the brows to the mouth
+    corners = [middle - 2 * across - 2.2 * down, middle + 2 * across - 2.2 * down, middle - 2 * across + 1.8 * down]
+    source = np.array(corners, np.float32)
+    target = np.array([[0, 0], [_LOOK - 1, 0], [0, _LOOK - 1]], np.float32)
+    # shrunk in two steps, so that the result does not depend on single pixels
+    big = cv2.warpAffine(
+        frame, cv2.getAffineTransform(source, target * 4), (4 * _LOOK, 4 * _LOOK), borderMode=cv2.BORDER_REPLICATE
+    )
+    small = cv2.resize(big, (_LOOK, _LOOK), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small -= small.mean(axis=(0, 1))
+    return np.asarray(small / max(float(np.linalg.norm(small)), 1e-6), np.float32)

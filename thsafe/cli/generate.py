@@ -300,19 +300,7 @@ def animate(
 @click.option("--size", type=click.IntRange(256, 2160), default=512, show_default=True, help="Shorter side in pixels.")
 @click.option("--fps", type=click.IntRange(10, 60), help="Frames a second; the film's own by default.")
 @_shared_options
-def drive(
-    image: Path | None,
-    person: str | None,
-    driver: Path,
-    face: int,
-    size: int,
-    fps: int | None,
-    output_path: Path,
-    job: dict[str, Any],
-    seed: int,
-    force: bool,
-    as_json: bool,
-) -> None:
+def drive(image: Path | None, person: str | None, size: int, job: dict[str, Any], as_json: bool, **rest: Any) -> None:
     """Film to talking head: the portrait moves as somebody in the film does, and speaks with the film's sound.
 
     The driver is not seen. What travels is movement, measured in units of the driver's own face; the film's sound is
@@ -322,17 +310,8 @@ def drive(
     with progress_on_stderr() as progress:
         from thsafe import Portrait
 
-        output = Portrait(**job, progress=progress).drive(
-            image=image,
-            person=person,
-            driver=driver,
-            face=face,
-            output_path=output_path,
-            short_side=size,
-            fps=fps,
-            seed=seed,
-            force=force,
-        )
+        engine = Portrait(**job, progress=progress)
+        output = engine.drive(image=image, person=person, short_side=size, **rest)
     show_output(output, as_json=as_json)
 
 
@@ -346,24 +325,13 @@ def drive(
 @click.option("--video", required=True, type=click.Path(path_type=Path), help="The video whose lips are to move.")
 @click.option("--audio", required=True, type=click.Path(path_type=Path), help="Speech: wav, mp3, m4a, flac, ogg.")
 @click.option(
-    "--model",
-    type=click.Choice(["wav2lip-gan", "wav2lip"]),
-    default="wav2lip-gan",
-    show_default=True,
-    help="Whose weights (thsafe models list).",
+    "--engine", type=click.Choice(["embedded", "wav2lip"]), default="embedded", show_default=True, help="Who renders."
 )
 @click.option(
     "--face",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Whose lips, counted from the left in each scene; without it the largest face of each.",
-)
-@click.option(
-    "--sync-offset",
-    type=click.IntRange(-25, 25),
-    default=0,
-    show_default=True,
-    help="Pictures by which the lips follow the sound.",
+    help="Whose lips. embedded: 1 is seen most, and the default; wav2lip: counted from the left in each scene.",
 )
 @click.option(
     "--sync-mode",
@@ -373,6 +341,26 @@ def drive(
     help="Where sound and video are not equally long: start again, run back, end with the shorter, end with the longer,"
     " or change the video's speed.",
 )
+@click.option(
+    "--bed",
+    type=click.FloatRange(-60, 6),
+    metavar="DB",
+    help="Keep the video's own sound under the speech, this much louder or (below 0) softer; embedded only.",
+)
+@click.option(
+    "--model",
+    type=click.Choice(["wav2lip-gan", "wav2lip"]),
+    default="wav2lip-gan",
+    show_default=True,
+    help="Whose weights (thsafe models list); wav2lip only, as all below.",
+)
+@click.option(
+    "--sync-offset",
+    type=click.IntRange(-25, 25),
+    default=0,
+    show_default=True,
+    help="Pictures by which the lips follow the sound.",
+)
 @click.option("--box", metavar="TOP,BOTTOM,LEFT,RIGHT", help="Where the face is, in pixels, instead of finding it.")
 @click.option("--as-authors", is_flag=True, help="Chunk rule and hard paste of the authors' script, for comparisons.")
 @click.option("--device", metavar="NAME", help="cpu or cuda; without it the best there is.")
@@ -380,10 +368,12 @@ def drive(
 def lipsync(
     video: Path,
     audio: Path,
-    model: str,
+    engine: str,
     face: int | None,
-    sync_offset: int,
     sync_mode: str,
+    bed: float | None,
+    model: str,
+    sync_offset: int,
     box: str | None,
     as_authors: bool,
     device: str | None,
@@ -393,17 +383,35 @@ def lipsync(
     force: bool,
     as_json: bool,
 ) -> None:
-    """New speech for an existing video, with Wav2Lip's weights.
+    """New speech for an existing video.
 
-    Pictures in which the face is not seen stay as they are. The weights may not be used commercially: they are brought
-    in, and their licence accepted, with thsafe models pull.
+    Pictures in which the face is not seen stay as they are. The engine of the house needs nothing more; Wav2Lip's
+    weights may not be used commercially: they are brought in, and their licence accepted, with thsafe models pull.
     """
+    if engine == "embedded":
+        _only_wav2lip({"--box": box, "--as-authors": as_authors, "--device": device, "--sync-offset": sync_offset})
+        with progress_on_stderr() as progress:
+            from thsafe import Portrait
+
+            output = Portrait(**job, progress=progress).lipsync(
+                video=video,
+                audio=audio,
+                output_path=output_path,
+                face=face or 1,
+                sync_mode=sync_mode,
+                bed=bed,
+                seed=seed,
+                force=force,
+            )
+        show_output(output, as_json=as_json)
+        return
+    if bed is not None:
+        raise UsageError("Wav2Lip keeps no bed of sound.", code="usage.engine", found="--bed", next_step="leave it out")
     corners = _box(box)
     with progress_on_stderr() as progress:
         from thsafe import Wav2Lip
 
-        engine = Wav2Lip(model=model, device=device, **job, progress=progress)
-        output = engine.generate(
+        output = Wav2Lip(model=model, device=device, **job, progress=progress).generate(
             video=video,
             audio=audio,
             output_path=output_path,
@@ -428,6 +436,18 @@ def _box(text: str | None) -> tuple[int, int, int, int] | None:
             "A box is four whole numbers.", code="usage.box", found=text, next_step="--box TOP,BOTTOM,LEFT,RIGHT"
         ) from problem
     return top, bottom, left, right
+
+
+def _only_wav2lip(given: dict[str, Any]) -> None:
+    """What only Wav2Lip understands must not be passed over in silence."""
+    names = [name for name, value in given.items() if value]
+    if names:
+        raise UsageError(
+            "Only Wav2Lip knows these options.",
+            code="usage.engine",
+            found=", ".join(names),
+            next_step="add --engine wav2lip, or leave them out",
+        )
 
 
 def _one_portrait(image: Path | None, person: str | None) -> None:

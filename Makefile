@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= build/demo
 BENCH ?= build/bench
+# Seconds that make fuzz takes.
+FUZZ ?= 600
 # Where pip has been told to look for local wheels; uv reads its own variable.
 FIND_LINKS = $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
 # The whole suite in parallel: set JOBS=1 to debug.
@@ -12,7 +14,7 @@ JOBS ?= 2
 export OMP_NUM_THREADS ?= 2
 export NUMBA_CACHE_DIR ?= $(abspath build/numba)
 
-.PHONY: help setup demo test lint type docs bench check clean
+.PHONY: help setup demo test lint type docs bench fuzz check clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -47,6 +49,13 @@ docs: setup  ## Build the documentation into site/
 
 bench: setup  ## Measure: writes JSON and text below build/bench
 	@$(BIN)/python benchmarks/run.py $(BENCH)
+
+fuzz: setup  ## Ten minutes of malformed manifest stores against the reader
+	@$(BIN)/python -c "import atheris" 2>/dev/null || \
+	    uv pip install --python $(BIN)/python -c constraints.txt atheris 2>/dev/null || \
+	    $(BIN)/python -m pip install --quiet -c constraints.txt atheris
+	@mkdir -p build/fuzz
+	@$(BIN)/python fuzz/malformed_store.py build/fuzz/corpus -max_total_time=$(FUZZ) -artifact_prefix=build/fuzz/
 
 check: lint type test docs  ## All that must be green
 

@@ -135,7 +135,7 @@ class PolicyFacts:
     declared: Declaration = field(default_factory=Declaration)
     depictions: tuple[Depiction, ...] = ()
     media: str = "V"
-    """What is made: ``V`` video, ``I`` picture, ``A`` sound. Not for policy: it chooses among the law table's duties."""
+    """What is made: ``V`` video, ``I`` picture, ``A`` sound; it chooses among the law table's duties."""
 
     def shown(self) -> tuple[Depiction, ...]:
         """Every depiction to decide on; a job that shows nobody is still decided once."""

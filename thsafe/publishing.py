@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from thsafe.destination import Destination
     from thsafe.gate import Permit
     from thsafe.installation import Installation
+    from thsafe.keys.choice import TimeStampPolicy
     from thsafe.provenance.manifest import ManifestFacts
 
 _TITLES = {Task.LABEL: "Media labelled after it was made"}
@@ -42,6 +43,7 @@ def publish(
         Refused: the permit has expired or an input changed since it was given.
     """
     from thsafe.gate import verify_inputs
+    from thsafe.keys.choice import SigningChoice
     from thsafe.media.digest import hash_file
     from thsafe.provenance.attribution import ingredients_of
     from thsafe.provenance.essence import essence_of
@@ -50,6 +52,8 @@ def publish(
 
     permit.check(request)
     marks = choose_marks(permit.obligations, destination.media_type, installation)
+    choice = SigningChoice.of_home(installation.home)
+    stamp: TimeStampPolicy = choice.time_stamp(permit.obligations.rule_ids) if choice else "required"
     ledger = installation.ledger
     destination.clear_interrupted(lambda job: _log_interrupted(installation, job))
     with destination.workshop(request.job_id) as workshop:
@@ -65,7 +69,9 @@ def publish(
             ingredients=ingredients_of(request, draft.facts),
             thumbnail_jpeg=encoded.thumbnail,
             ring=installation.ring,
-            timestamp="required",
+            timestamp=stamp,
+            tsa_url=(choice.tsa_url or None) if choice else None,
+            signer=choice.open() if choice else None,
         )
         progress.start("reading back", None)
         found = read_back(signed_file, marks, installation=installation)
@@ -98,6 +104,8 @@ def publish(
                 "media_type": media_type,
                 "engine": request.engine,
                 "marks": found,
+                "signer": "own" if choice else "development",
+                "time_stamp": {"policy": stamp, "stamped": signed.time_stamped},
             },
             output=record,
         )

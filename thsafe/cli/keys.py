@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -56,6 +57,56 @@ def list_(as_json: bool) -> None:
     for row in rows:
         until = f"until {str(row['expires'])[:10]}" if row["expires"] else ""
         click.echo(f"{row['name']:<18} {row['use']:<34} {until:<18} {str(row['fingerprint'])[:24]}")
+
+
+@keys.command(
+    epilog=(
+        "Examples:\n\n\b\n"
+        "  thsafe keys use --signer file:key.pem --chain chain.pem --tsa http://tsa.example.org\n"
+        '  thsafe keys use --signer "pkcs11:token=studio;object=c2pa?module-path=/usr/lib/softhsm/libsofthsm2.so'
+        '&pin-source=env:TOKEN_PIN" --chain chain.pem --tsa http://tsa.example.org\n'
+        "  thsafe keys use --development"
+    )
+)
+@click.option("--signer", metavar="URI", help="Where the key is: file:, env:, pkcs11: or a scheme of a plug-in.")
+@click.option("--chain", type=click.Path(path_type=Path), metavar="FILE", help="Certificates, PEM, the leaf first.")
+@click.option("--tsa", "tsa_url", default="", metavar="URL", help="The time-stamp authority (RFC 3161).")
+@click.option(
+    "--tsa-policy",
+    type=click.Choice(["required", "best-effort", "off"]),
+    default="required",
+    show_default=True,
+    help="Whether an output may lack a time stamp; never where a law wants one.",
+)
+@click.option("--development", is_flag=True, help="Sign with the development certificate again.")
+def use(signer: str | None, chain: Path | None, tsa_url: str, tsa_policy: str, development: bool) -> None:
+    """Sign with a certificate of your own.
+
+    The certificates are checked field by field and the key is tried before anything is kept. Only the URI is kept,
+    never a key or a PIN.
+    """
+    from typing import cast
+
+    from thsafe.core.errors import UsageError
+    from thsafe.home import Home
+    from thsafe.keys.choice import SigningChoice, TimeStampPolicy, use_development
+
+    home = Home.default()
+    if development and signer is None and chain is None:
+        use_development(home)
+        click.echo("outputs are signed with the development certificate from now on")
+        return
+    if development or signer is None or chain is None:
+        raise UsageError(
+            "A signer and its certificates are needed.",
+            code="usage.signer",
+            next_step="give --signer URI and --chain FILE, or --development alone",
+        )
+    policy = cast("TimeStampPolicy", tsa_policy)
+    choice = SigningChoice(signer=signer, chain=str(chain.resolve()), tsa_url=tsa_url, tsa_policy=policy)
+    choice.save(home)
+    click.echo(f"outputs are signed with this certificate from now on ({choice.open().algorithm})")
+    click.echo(f"time stamps: {tsa_policy}{f', from {tsa_url}' if tsa_url else ''}")
 
 
 def _row(item: KeyFacts) -> dict[str, object]:

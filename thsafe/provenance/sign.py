@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 import c2pa
@@ -24,6 +24,7 @@ import c2pa
 from thsafe.core.errors import InputError, MarkError, SigningError, ThsafeError, UsageError
 from thsafe.core.types import Json
 from thsafe.keys import KeyRing
+from thsafe.keys.choice import TimeStampPolicy
 from thsafe.keys.signers import ClaimSigner
 from thsafe.provenance import sdk
 from thsafe.provenance.manifest import (
@@ -35,8 +36,6 @@ from thsafe.provenance.manifest import (
     thumbnail_name,
 )
 from thsafe.provenance.timestamp import LoopbackAuthority
-
-TimeStampPolicy = Literal["required", "best-effort", "off"]
 
 SIGNABLE = frozenset(
     {

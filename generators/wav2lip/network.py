@@ -72,7 +72,7 @@ def _point(path: str, inputs: int, outputs: int, *, kernel: int = 1) -> Block:
     return Block(path=path, inputs=inputs, outputs=outputs, kernel=kernel, padding=0)
 
 
-_ENCODER: Final[Sequence[Sequence[Block]]] = (
+ENCODER: Final[Sequence[Sequence[Block]]] = (
     _down("face_encoder_blocks.0", 6, 16, 0, kernel=7, stride=(1, 1)),
     _down("face_encoder_blocks.1", 16, 32, 2),
     _down("face_encoder_blocks.2", 32, 64, 3),
@@ -102,8 +102,8 @@ def _audio() -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-_AUDIO: Final = _audio()
-_DECODER: Final[Sequence[Sequence[Block]]] = (
+AUDIO: Final = _audio()
+DECODER: Final[Sequence[Sequence[Block]]] = (
     (_point("face_decoder_blocks.0.0", 512, 512),),
     _up("face_decoder_blocks.1", 1024, 512, 1, stride=1),
     _up("face_decoder_blocks.2", 1024, 512, 2),
@@ -113,15 +113,15 @@ _DECODER: Final[Sequence[Sequence[Block]]] = (
     _up("face_decoder_blocks.6", 160, 64, 2),
 )
 """Back to 96 pixels; each stage's output is joined with the encoder stage of the same size."""
-_OUTPUT: Final = (
+OUTPUT: Final = (
     Block(path="output_block.0", inputs=80, outputs=32),
     Block(path="output_block.1", inputs=32, outputs=3, kernel=1, padding=0, kind="plain"),
 )
 _BLOCKS: Final = (
-    *(block for stage in _ENCODER for block in stage),
-    *_AUDIO,
-    *(block for stage in _DECODER for block in stage),
-    *_OUTPUT,
+    *(block for stage in ENCODER for block in stage),
+    *AUDIO,
+    *(block for stage in DECODER for block in stage),
+    *OUTPUT,
 )
 
 
@@ -159,13 +159,13 @@ class Network:
         with torch.inference_mode():
             x = faces.to(self.device).contiguous(memory_format=torch.channels_last)
             kept = []
-            for stage in _ENCODER:
+            for stage in ENCODER:
                 x = self._run(stage, x)
                 kept.append(x)
-            x = self._run(_AUDIO, mel.to(self.device).contiguous(memory_format=torch.channels_last))
-            for stage in _DECODER:
+            x = self._run(AUDIO, mel.to(self.device).contiguous(memory_format=torch.channels_last))
+            for stage in DECODER:
                 x = torch.cat((self._run(stage, x), kept.pop()), 1)
-            return torch.sigmoid(self._run(_OUTPUT, x))
+            return torch.sigmoid(self._run(OUTPUT, x))
 
     def _run(self, blocks: Sequence[Block], x: Tensor) -> Tensor:
         for block in blocks:

@@ -75,9 +75,12 @@ def _audit_words(audit: dict[str, object]) -> str:
 
 
 def _a_portrait(folder: Path) -> Path:
-    """A picture file: drawn, but handed in from outside, so the gate cannot know that nobody real is in it."""
-    path = folder / "stranger.png"
-    _thsafe("cast", "draw", "ada", "-o", str(path), "--size", "512")
+    """A picture file whose manifest is gone: drawn, but the gate cannot know that nobody real is in it."""
+    from thsafe.media.image import read_image, write_png
+
+    drawn, path = folder / "drawn.png", folder / "stranger.png"
+    _thsafe("cast", "draw", "ada", "-o", str(drawn), "--size", "512", "--force")
+    write_png(path, read_image(drawn))
     return path
 
 

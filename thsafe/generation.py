@@ -122,7 +122,7 @@ class Generator(ABC):
         request = Request(
             task=task,
             engine=self.info.name,
-            inputs=tuple(inputs),
+            inputs=tuple(installation.recognised(ref) for ref in inputs),
             params=dict(params) if self._declares is None else {**params, "declared": declared(self._declares)},
             purpose=self._purpose,
             territories=self._territories,

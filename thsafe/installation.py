@@ -6,7 +6,7 @@ Nothing is made here except on request: ``Installation.open`` fails with the nex
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from thsafe.core.types import MediaRef
@@ -59,9 +59,19 @@ class Installation:
 
     def gate(self) -> Gate:
         """The gate over this installation's consents, policies and log."""
+        from thsafe.drawing import shows_nobody
         from thsafe.gate import Gate
 
-        return Gate(self.home, ledger=self.ledger, keys=self.ring, synthetic_proof=drawn_by_thsafe)
+        def proof(ref: MediaRef) -> bool:
+            return shows_nobody(ref, self)
+
+        return Gate(self.home, ledger=self.ledger, keys=self.ring, synthetic_proof=proof)
+
+    def recognised(self, ref: MediaRef) -> MediaRef:
+        """An input as this installation knows it: a picture that it has drawn itself shows a synthetic performer."""
+        from thsafe.drawing import shows_nobody
+
+        return replace(ref, performer="synthetic") if ref.path is not None and shows_nobody(ref, self) else ref
 
     def trust(self) -> Trust:
         """Whose signatures this installation knows."""
@@ -72,13 +82,3 @@ class Installation:
     def watermark_keys(self) -> Mapping[str, bytes]:
         """Every key whose marks this installation can read, the current one first."""
         return self.ring.watermark_keys()
-
-
-def drawn_by_thsafe(ref: MediaRef) -> bool:
-    """Whether the portrait is one that our own code draws, proven by its parameters' digest.
-
-    Such a portrait has no file: the engine draws it again from the parameters, so nothing foreign can come in.
-    """
-    from thsafe.registry import drawn_person_digests
-
-    return ref.path is None and ref.sha256 in drawn_person_digests().values()

@@ -35,15 +35,22 @@ def list_(as_json: bool) -> None:
 @click.option("--size", type=click.IntRange(256, 2048), default=1024, show_default=True, help="Side in pixels.")
 @force_option
 def draw(name: str, output_path: Path, size: int, force: bool) -> None:
-    """Draw one of them as a picture."""
+    """Draw one of them as a picture, signed and logged: as it is, it needs nobody's consent here."""
+    from thsafe.drawing import publish_drawing
     from thsafe.generation import drawn_portrait
-    from thsafe.media.image import write_png
-    from thsafe.registry import draw_person
+    from thsafe.installation import Installation
 
     drawn_portrait(name)
     if output_path.suffix.lower() != ".png":
         raise UsageError("The picture must be a .png file.", code="output.kind", next_step="name it ….png")
     if output_path.exists() and not force:
         raise UsageError(f"{output_path} exists already.", code="output.exists", next_step="add --force to replace it")
-    write_png(output_path, draw_person(name, size))
+    if not output_path.absolute().parent.is_dir():
+        raise UsageError(
+            "The folder for the picture does not exist.",
+            code="output.folder",
+            found=str(output_path.parent),
+            next_step="make the folder first",
+        )
+    publish_drawing(name, output_path, size=size, installation=Installation.open())
     click.echo(str(output_path))

@@ -6,16 +6,18 @@ involved in the picture: it is a warp of the portrait (``generators.embedded.pup
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from generators.embedded.aside import Aside
 from generators.embedded.direction import Direction
-from generators.embedded.track import parse, read_text
+from generators.embedded.parameters import frame_rate as _fps
+from generators.embedded.parameters import framed as _framed
+from generators.embedded.parameters import whole as _whole
+from generators.embedded.track import parse, track_input
+from generators.speech.utterance import Utterance
 from thsafe.core.errors import UsageError
 from thsafe.core.types import Draft, Json, MediaKind, MediaRef, Output, Progress, Request, Task
 from thsafe.generation import EngineInfo, Generator, drawn_portrait, media_input, text_input
@@ -23,7 +25,6 @@ from thsafe.home import Home
 
 if TYPE_CHECKING:
     from generators.embedded.pose import Pose
-    from generators.embedded.puppet import Framed
     from generators.embedded.soundtrack import Soundtrack
     from thsafe.gate import Permit
 
@@ -53,6 +54,7 @@ class Portrait(Generator):
         voice: str = "en-us",
         rate: int = 165,
         pitch: int = 50,
+        ssml: bool = False,
         short_side: int = 512,
         fps: int = 25,
         seed: int = 0,
@@ -76,6 +78,7 @@ class Portrait(Generator):
             voice: an espeak-ng voice, such as ``en-us``, ``de``, ``cmn``, ``en-us+f3``.
             rate: words per minute, 80 to 450.
             pitch: 0 to 99.
+            ssml: the text is marked up (:mod:`generators.speech.ssml`).
             short_side: pixels of the picture's shorter side.
             fps: frames per second.
             seed: the same seed gives the same blinks and head motion.
@@ -95,17 +98,68 @@ class Portrait(Generator):
             MissingError: ``speech.espeak``: the optional voice is not installed.
             Refused: consent or policy forbids it; nothing was written.
         """
-        from generators.speech.espeak import Espeak
-
-        Espeak().iter_speech(text, voice=voice, rate=rate, pitch=pitch)  # tells what is wrong before the gate does
+        said = _said(text, ssml, Utterance(text=text, voice=voice, rate=rate, pitch=pitch))
+        _check_voices(said)
         direction = Direction.read(
             emotion=emotion, pose=pose, gaze=gaze, blink_rate=blink_rate, head_motion=head_motion
         )
         params = _params(person=person, voice=voice, rate=rate, pitch=pitch, short_side=short_side, fps=fps, seed=seed)
-        inputs = (_portrait_input(image, person), text_input(text), *_played(performance))
+        if ssml:
+            params["ssml"] = True
+        inputs = (_portrait_input(image, person), text_input(text), *track_input(performance))
         self._aside = Aside(performance=_path(save_performance), captions=_path(captions))
         with self._aside.kept():
             return self.run(Task.SAY, inputs, {**params, **direction.params()}, output_path, force=force)
+
+    def dialogue(
+        self,
+        script: str | os.PathLike[str],
+        *,
+        output_path: str | os.PathLike[str],
+        layout: str = "side-by-side",
+        short_side: int = 512,
+        fps: int = 25,
+        seed: int = 0,
+        captions: str | os.PathLike[str] | None = None,
+        force: bool = False,
+    ) -> Output:
+        """Let several portraits talk with each other; each of them that shows a person needs that person's consent.
+
+        Args:
+            script: a file with cast and turns (:func:`generators.embedded.dialogue.parse_script`).
+            output_path: where the finished MP4 goes.
+            layout: ``side-by-side``, or ``cut`` to show who speaks.
+            short_side: pixels of each face's square.
+            fps: frames per second.
+            seed: decides blinks and head motion.
+            captions: where WebVTT captions with speakers go.
+            force: replace an existing output.
+
+        Raises:
+            As :meth:`say`, and InputError ``script.cast``, ``script.line``, ``script.empty``.
+        """
+        from generators.embedded.dialogue import LAYOUTS, parse_script, read_script
+
+        if layout not in LAYOUTS:
+            raise UsageError(
+                "There is no such layout.",
+                code="dialogue.layout",
+                found=layout,
+                next_step="choose one of: " + ", ".join(LAYOUTS),
+            )
+        path = Path(script)
+        text = read_script(path)
+        read = parse_script(text)
+        _check_voices(read.utterances())
+        portraits = [
+            _portrait_input(path.parent / member.image if member.image else None, member.person or None)
+            for member in read.cast
+        ]
+        params: dict[str, Json] = {"layout": layout, "short_side": short_side, "fps": fps, "seed": seed}
+        self._aside = Aside(captions=_path(captions))
+        with self._aside.kept():
+            inputs = (*portraits, text_input(text))
+            return self.run(Task.SAY, inputs, {"dialogue": True, **params}, output_path, force=force)
 
     def animate(
         self,
@@ -132,7 +186,7 @@ class Portrait(Generator):
             emotion=emotion, pose=pose, gaze=gaze, blink_rate=blink_rate, head_motion=head_motion
         )
         portrait = _portrait_input(image, person)
-        inputs = (portrait, media_input("voice", audio, MediaKind.AUDIO), *_played(performance))
+        inputs = (portrait, media_input("voice", audio, MediaKind.AUDIO), *track_input(performance))
         self._aside = Aside(performance=_path(save_performance))
         with self._aside.kept():
             return self.run(Task.ANIMATE, inputs, {**params, **direction.params()}, output_path, force=force)
@@ -214,6 +268,10 @@ class Portrait(Generator):
         """Frames and sound of a permitted request."""
         del permit  # its obligations are the publishing loop's; that one exists is all that is asked here
         home = self._home or Home.default()
+        if request.task is Task.SAY and request.params.get("dialogue") is True:
+            from generators.embedded.dialogue import render_dialogue
+
+            return self._aside.note(render_dialogue(request, progress, home=home))
         if request.task is Task.SAY:
             return self._aside.note(render_say(request, progress, home=home, aside=self._aside))
         if request.task is Task.ANIMATE:
@@ -245,7 +303,8 @@ def render_say(request: Request, progress: Progress, *, home: Home | None = None
         pitch=_whole(params, "pitch", 50),
     )
     text = request.input("text").text or ""
-    track = Spoken(text, manner, progress)
+    base = Utterance(text=text, voice=manner.voice, rate=manner.rate, pitch=manner.pitch)
+    track = Spoken(_said(text, params.get("ssml") is True, base), manner, progress)
     return _draft(request, track, {"voice": f"espeak-ng {manner.voice}"}, home, aside or Aside())
 
 
@@ -393,37 +452,6 @@ def _draft(request: Request, track: Soundtrack, facts: Mapping[str, Json], home:
     )
 
 
-def _framed(request: Request, home: Home | None) -> Framed:
-    """The portrait, cropped and scaled; a drawn one brings its landmarks, so no face has to be found."""
-    from generators.embedded.puppet import load_portrait
-
-    portrait = request.input("portrait")
-    short_side = _whole(request.params, "short_side", 512)
-    if not 128 <= short_side <= 2160:
-        raise UsageError(
-            "The picture's shorter side must lie between 128 and 2160 pixels.",
-            code="engine.size",
-            found=str(short_side),
-            next_step="choose --size 512",
-        )
-    if portrait.performer == "synthetic":
-        from generators.embedded.cast import CAST
-        from generators.embedded.cast.cache import framed_person
-
-        name = str(request.params.get("person", ""))
-        if name not in CAST:
-            raise UsageError(
-                f"There is no drawn person called {name!r}.",
-                code="person.unknown",
-                found=name,
-                next_step="choose one of: " + ", ".join(CAST),
-            )
-        return framed_person(name, short_side=short_side, home=home)
-    if portrait.path is None:
-        raise UsageError("The portrait must be a file.", code="engine.portrait", next_step="give --image FILE")
-    return load_portrait(portrait.path, short_side=short_side)
-
-
 def _portrait_input(image: str | os.PathLike[str] | None, person: str | None) -> MediaRef:
     if image is not None and person is None:
         return media_input("portrait", image, MediaKind.IMAGE)
@@ -437,14 +465,21 @@ def _portrait_input(image: str | os.PathLike[str] | None, person: str | None) ->
     )
 
 
-def _played(path: str | os.PathLike[str] | None) -> tuple[MediaRef, ...]:
-    """A performance track as an input: it moves the portrait and is not seen, like a driver."""
-    if path is None:
-        return ()
-    text = read_text(Path(path))
-    parse(text)  # tells what is wrong with it before the gate is asked
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return (MediaRef(role="driver", path=None, sha256=digest, kind=MediaKind.TEXT, media_type="text/plain", text=text),)
+def _said(text: str, marked_up: bool, base: Utterance) -> tuple[Utterance, ...]:
+    """The text as pieces."""
+    if not marked_up:
+        return (base,)
+    from generators.speech.ssml import utterances
+
+    return utterances(text, base)
+
+
+def _check_voices(said: Sequence[Utterance]) -> None:
+    """Tell what is wrong with words and voices, before the gate is asked and anything is drawn."""
+    from generators.speech.espeak import Espeak
+
+    for piece in said:
+        Espeak().iter_speech(piece.text, voice=piece.voice, rate=piece.rate, pitch=piece.pitch)
 
 
 def _path(path: str | os.PathLike[str] | None) -> Path | None:
@@ -453,22 +488,3 @@ def _path(path: str | os.PathLike[str] | None) -> Path | None:
 
 def _params(*, person: str | None, **others: Json) -> dict[str, Json]:
     return others if person is None else {"person": person, **others}
-
-
-def _whole(params: Mapping[str, Json], name: str, default: int) -> int:
-    value = params.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise UsageError(
-            f"{name} must be a whole number.", code="engine.parameter", found=repr(value), next_step=f"{name}={default}"
-        )
-    return value
-
-
-def _fps(params: Mapping[str, Json]) -> Fraction:
-    value = params.get("fps", 25)
-    try:
-        return Fraction(str(value))  # 25, 29.97 or "30000/1001"
-    except (ValueError, ZeroDivisionError) as problem:
-        raise UsageError(
-            "fps must be a number of frames per second.", code="engine.fps", found=repr(value), next_step="fps=25"
-        ) from problem

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Protocol
@@ -13,8 +13,10 @@ from typing import IO, TYPE_CHECKING, Final, Protocol
 import numpy as np
 
 from generators.embedded import listen
+from generators.embedded.captions import SPEAKER_MARK
 from generators.embedded.visemes import posteriors
 from generators.speech.espeak import SAMPLE_RATE, SILENCE, Espeak, Phone
+from generators.speech.utterance import Utterance
 from thsafe.core.types import Caption
 
 if TYPE_CHECKING:
@@ -105,32 +107,52 @@ class Spoken:
 
     channels = 1
 
-    def __init__(self, text: str, manner: Manner, progress: Progress) -> None:
-        speeches = Espeak().iter_speech(
-            text, voice=manner.voice, rate=manner.rate, pitch=manner.pitch, range=manner.range
-        )
+    def __init__(self, said: str | Sequence[Utterance], manner: Manner, progress: Progress) -> None:
+        """Speak.
+
+        Args:
+            said: a text, or pieces of it that each have their own manner, pause and speaker.
+            manner: how a text is spoken; of pieces only the range holds.
+            progress: told of every sentence.
+        """
+        if isinstance(said, str):
+            said = [Utterance(text=said, voice=manner.voice, rate=manner.rate, pitch=manner.pitch)]
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this object, see below
         weakref.finalize(self, self._file.close)
-        self._phones = [Phone(start=0.0, end=REST, ipa=SILENCE)]
+        self._phones: list[Phone] = []
+        self.turns: list[tuple[float, float, str]] = []
+        """(start, end, speaker) of every piece, in seconds."""
         words: list[Caption] = []
-        rest = round(REST * SAMPLE_RATE)
-        self._write(np.zeros(rest, np.float32))
-        written = rest
+        self._samples = 0
+        self._pause(REST)
         progress.start("speaking", None)
-        for speech in speeches:
-            shift = written / SAMPLE_RATE
-            self._phones += (Phone(start=p.start + shift, end=p.end + shift, ipa=p.ipa) for p in speech.phones)
-            words += (Caption(start=w.start + shift, end=w.end + shift, text=w.text) for w in speech.words)
-            self._write(speech.samples)
-            written += len(speech.samples)
-            progress.advance()
-        self._write(np.zeros(rest, np.float32))
-        self._samples = written + rest
+        for piece in said:
+            self._pause(piece.pause)
+            begun, first = self._samples / SAMPLE_RATE, len(words)
+            for speech in Espeak().iter_speech(
+                piece.text, voice=piece.voice, rate=piece.rate, pitch=piece.pitch, range=manner.range
+            ):
+                shift = self._samples / SAMPLE_RATE
+                self._phones += (Phone(start=p.start + shift, end=p.end + shift, ipa=p.ipa) for p in speech.phones)
+                words += (Caption(start=w.start + shift, end=w.end + shift, text=w.text) for w in speech.words)
+                self._write(speech.samples)
+                progress.advance()
+            self.turns.append((begun, self._samples / SAMPLE_RATE, piece.speaker))
+            if piece.speaker and first < len(words):
+                words[first] = replace(words[first], text=piece.speaker + SPEAKER_MARK + words[first].text)
+        self._pause(REST)
         self.captions = tuple(words)
         self.survey = listen.survey(self._blocks(listen.RATE))
 
+    def _pause(self, seconds: float) -> None:
+        start = self._samples / SAMPLE_RATE
+        self._write(np.zeros(round(seconds * SAMPLE_RATE), np.float32))
+        if seconds:
+            self._phones.append(Phone(start=start, end=self._samples / SAMPLE_RATE, ipa=SILENCE))
+
     def _write(self, samples: NDArray[np.float32]) -> None:
         self._file.write(np.rint(samples * 32768).astype("<i2").tobytes())
+        self._samples += len(samples)
 
     def _blocks(self, rate: int) -> Iterator[NDArray[np.float32]]:
         """(n,) at ``rate``."""
@@ -154,3 +176,21 @@ class Spoken:
     def posteriors(self) -> Iterator[NDArray[np.float64]]:
         """See :class:`Soundtrack`."""
         yield posteriors(self._phones, seconds=self._samples / SAMPLE_RATE)
+
+    def posteriors_of(self, speaker: str) -> Iterator[NDArray[np.float64]]:
+        """The mouth classes of one speaker: silence while others speak."""
+        borders = [(start, end) for start, end, name in self.turns if name == speaker]
+        own = [
+            phone if any(start <= phone.start < end for start, end in borders) else replace(phone, ipa=SILENCE)
+            for phone in self._phones
+        ]
+        yield posteriors(own, seconds=self._samples / SAMPLE_RATE)
+
+    def level_of(self, speaker: str) -> NDArray[np.float32]:
+        """The loudness of one speaker, (T,) at 100 Hz: 0 while others speak."""
+        level = np.zeros_like(self.survey.level)
+        for start, end, name in self.turns:
+            if name == speaker:
+                turn = slice(round(start * 100), round(end * 100))
+                level[turn] = self.survey.level[turn]
+        return level

@@ -7,6 +7,7 @@ the numbers of :class:`generators.embedded.pose.Pose`. Nothing in a track is a p
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -23,6 +24,7 @@ import numpy as np
 
 from generators.embedded.pose import CHANNELS, Pose
 from thsafe.core.errors import InputError, UsageError
+from thsafe.core.types import MediaKind, MediaRef
 from thsafe.media.files import write_failure
 
 if TYPE_CHECKING:
@@ -189,6 +191,16 @@ def read_text(path: Path) -> str:
             found=str(problem),
             next_step="give a file written by --save-performance",
         ) from problem
+
+
+def track_input(path: str | os.PathLike[str] | None) -> tuple[MediaRef, ...]:
+    """A performance track as an input: it moves the portrait and is not seen, like a driver."""
+    if path is None:
+        return ()
+    text = read_text(Path(path))
+    parse(text)  # tells what is wrong with it before the gate is asked
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return (MediaRef(role="driver", path=None, sha256=digest, kind=MediaKind.TEXT, media_type="text/plain", text=text),)
 
 
 def parse(text: str) -> Track:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from thsafe.cli.terminal import force_option, json_option, print_json, progress_on_stderr, style
+from thsafe.cli.direction import direction_options
+from thsafe.cli.job import job_options as _shared_options
+from thsafe.cli.terminal import print_json, progress_on_stderr, style
 from thsafe.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,119 +28,6 @@ def generate() -> None:
     There is no switch that leaves one out. A picture of a person needs that person's consent (thsafe consent new);
     people drawn by thsafe itself (thsafe cast list) need nobody's.
     """
-
-
-_DECLARABLE = ("nothing", "sexual", "fraud", "election", "celebrity")
-
-
-def _shared_options(command: _Command) -> Callable[..., None]:
-    """What every way of generating asks for; what the engine is told of the job reaches the command as ``job``."""
-
-    @functools.wraps(command)
-    def with_job(
-        *,
-        consents: tuple[Path, ...],
-        purpose: str,
-        territories: tuple[str, ...],
-        language: str | None,
-        channel: str,
-        declares: tuple[str, ...],
-        **rest: Any,
-    ) -> None:
-        job = {
-            "consent": consents,
-            "purpose": purpose,
-            "territories": territories,
-            "channel": channel,
-            "declares": [name for name in declares if name != "nothing"] if declares else None,
-        }
-        command(job=job if language is None else {**job, "language": language}, **rest)
-
-    return _with_options(with_job)
-
-
-def _with_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        json_option,
-        force_option,
-        click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same head motion and blinks."),
-        click.option(
-            "--territory",
-            "territories",
-            multiple=True,
-            metavar="CODE",
-            help="Where it will be shown (EU, DE, US-CA, CN…); adds the labels its law wants. Repeatable.",
-        ),
-        click.option(
-            "--declares",
-            multiple=True,
-            type=click.Choice(_DECLARABLE),
-            help="State on record what the content is. Unsaid means nothing of the kind, and is recorded so.",
-        ),
-        click.option("--channel", default="any", show_default=True, help="Where it will be published, in one word."),
-        click.option(
-            "--language",
-            metavar="TAG",
-            help="Language of the speech (BCP 47); default: the voice's, else undetermined.",
-        ),
-        click.option("--purpose", default="demonstration", show_default=True, help="What it is for, in one word."),
-        click.option(
-            "--consent",
-            "consents",
-            multiple=True,
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="A consent record to consider, besides those found by themselves. Repeatable.",
-        ),
-        click.option(
-            "-o",
-            "--output",
-            "output_path",
-            required=True,
-            type=click.Path(path_type=Path),
-            metavar="OUT.mp4",
-            help="Where the finished video goes.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _direction_options(command: _Command) -> _Command:
-    """How the portrait acts."""
-    for option in (
-        click.option(
-            "--save-performance",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Write down what is performed, as .jsonl or .csv, to be edited and played back.",
-        ),
-        click.option(
-            "--performance",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Play a saved performance instead of making one up.",
-        ),
-        click.option(
-            "--head-motion", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="0 keeps the head still."
-        ),
-        click.option("--blink-rate", type=click.FloatRange(0, 60), help="Blinks a minute; about 17 by default."),
-        click.option("--gaze", default="", metavar="X,Y", help="Where the eyes look: right and down, -1 to 1."),
-        click.option(
-            "--pose",
-            default="",
-            metavar="YAW,PITCH,ROLL",
-            help="Degrees, or a file of lines SECOND,YAW,PITCH,ROLL.",
-        ),
-        click.option(
-            "--emotion",
-            default="",
-            metavar="NAME[:0..1]",
-            help='neutral, happy, sad, angry, surprised, serious; a time line "0 serious, 2.5 happy:0.8"; or its file.',
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 def _portrait_options(command: _Command) -> _Command:
@@ -168,13 +56,14 @@ def _portrait_options(command: _Command) -> _Command:
 @click.option("--voice", default="en-us", show_default=True, help="An espeak-ng voice, such as en-us, de, fr, cmn.")
 @click.option("--rate", type=click.IntRange(80, 450), default=165, show_default=True, help="Words a minute.")
 @click.option("--pitch", type=click.IntRange(0, 99), default=50, show_default=True, help="Pitch of the voice.")
+@click.option("--ssml", is_flag=True, help="The text is marked up: speak, p, s, break, prosody, emphasis, voice.")
 @click.option(
     "--captions",
     type=click.Path(path_type=Path),
     metavar="FILE.vtt",
     help="Write captions with the time of every word beside the video.",
 )
-@_direction_options
+@direction_options
 @_shared_options
 def say(
     image: Path | None,
@@ -183,6 +72,7 @@ def say(
     voice: str,
     rate: int,
     pitch: int,
+    ssml: bool,
     captions: Path | None,
     size: int,
     fps: int,
@@ -208,12 +98,69 @@ def say(
             voice=voice,
             rate=rate,
             pitch=pitch,
+            ssml=ssml,
             short_side=size,
             fps=fps,
             seed=seed,
             captions=captions,
             force=force,
             **direction,
+        )
+    show_output(output, as_json=as_json)
+
+
+@generate.command(epilog="Example:\n\n\b\n  thsafe generate dialogue --script dialogue.txt -o talk.mp4")
+@click.option(
+    "--script",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="[cast] with NAME: person=… or image=…, voice=…; then [script] with NAME: words.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["side-by-side", "cut"]),
+    default="side-by-side",
+    show_default=True,
+    help="All faces beside each other, or the one that speaks.",
+)
+@click.option(
+    "--captions",
+    type=click.Path(path_type=Path),
+    metavar="FILE.vtt",
+    help="Write captions with speakers and the time of every word beside the video.",
+)
+@click.option(
+    "--size", type=click.IntRange(256, 1080), default=512, show_default=True, help="Each face's side in pixels."
+)
+@click.option("--fps", type=click.IntRange(10, 60), default=25, show_default=True, help="Frames a second.")
+@_shared_options
+def dialogue(
+    script: Path,
+    layout: str,
+    captions: Path | None,
+    size: int,
+    fps: int,
+    output_path: Path,
+    seed: int,
+    force: bool,
+    as_json: bool,
+    job: dict[str, Any],
+) -> None:
+    """A script to several talking heads: each with a portrait and a voice of its own."""
+    with progress_on_stderr() as progress:
+        from thsafe import Portrait
+
+        engine = Portrait(**job, progress=progress)
+        output = engine.dialogue(
+            script,
+            layout=layout,
+            output_path=output_path,
+            short_side=size,
+            fps=fps,
+            seed=seed,
+            captions=captions,
+            force=force,
         )
     show_output(output, as_json=as_json)
 
@@ -230,7 +177,7 @@ def say(
 @click.option(
     "--engine", type=click.Choice(["embedded", "sadtalker"]), default="embedded", show_default=True, help="Who renders."
 )
-@_direction_options
+@direction_options
 @_shared_options
 def animate(
     image: Path | None,

@@ -1,6 +1,8 @@
-"""How fast the audit log is: appends alone and in batches, proofs in a long log, verifying, auditing.
+"""How fast the audit log is: appends alone, in batches and by eight writers; proofs in a long log; verifying; auditing.
 
-    python benchmarks/ledger.py [--entries 100000] [--database postgresql://USER@HOST/NAME]
+    python benchmarks/ledger.py [--entries 1000000] [--database postgresql://USER@HOST/NAME]
+
+Auditing is timed without the files themselves, whose measuring takes as long as verifying each of them does.
 
 Durable appends are bound by the disk: figures of another machine say little about yours.
 """
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from thsafe.home import Home
 from thsafe.ledger.log import Ledger
+from thsafe.media.digest import hash_file
 
 EVENT = {
     "type": "verify",
@@ -59,6 +62,82 @@ def main() -> None:
         show(f"consistency proof in {size:,}", f"{statistics.median(consistency) * 1000:.2f} ms", spread(consistency))
         verifying = timed(log.verify)
         show(f"verify {size:,}", f"{verifying:.1f} s", f"{size / verifying:,.0f} entries/s")
+    eight_writers()
+    if not options.database:
+        for entries in (1000, 3000, 10_000):
+            audit(entries)
+
+
+def eight_writers(each: int = 1000) -> None:
+    """Processes of their own, as on a busy host; nothing may be lost."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder) / "home")
+        with Ledger.open(home, key=Ed25519PrivateKey.generate()) as log:
+            before = log.size
+        started = time.perf_counter()
+        children = []
+        for _ in range(8):
+            child = os.fork()
+            if child == 0:
+                with Ledger.open(home) as log:
+                    for _ in range(each):
+                        log.append(EVENT)
+                os._exit(0)
+            children.append(child)
+        for child in children:
+            if os.waitpid(child, 0)[1] != 0:
+                raise SystemExit("a writer failed")
+        seconds = time.perf_counter() - started
+        with Ledger.open(home) as log:
+            report = log.verify()
+            if not report.ok or log.size - before != 8 * each:
+                raise SystemExit(f"the log lost entries or does not verify: {report.problems}")
+    show(f"append, 8 writers x {each:,}", f"{8 * each / seconds:,.0f}/s", "nothing lost, root verifies")
+
+
+def audit(entries: int) -> None:
+    """Half decisions, half outputs, under the policies and rules of today."""
+    from policies.engine import Depiction, PolicyBundle, PolicyFacts, decide
+    from policies.logged import to_log
+    from thsafe.audit.model import Measurement
+    from thsafe.audit.run import run_audit
+    from thsafe.core.clock import system_clock
+    from thsafe.store.outputs import OutputRecord
+
+    bundle = PolicyBundle.load()
+    nobody = Depiction(media="a", performer="synthetic", synthetic_proof=True)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder) / "home")
+        with Ledger.open(home, key=Ed25519PrivateKey.generate()) as log:
+            facts = PolicyFacts(
+                task="say", requester="did:key:z6Mk", job="ab" * 32, purpose="demonstration", territories=("DE",),
+                now=system_clock(), media_intact=True, depictions=(nobody,),
+            )  # fmt: skip
+            answer = decide(bundle, facts)
+            decision = {
+                "type": "intent", "request": facts.job, "task": "say", "engine": "embedded", "purpose": facts.purpose,
+                "territories": ["DE"], "requester": facts.requester, "consents": [], "screened": False,
+                "inputs": [{"role": "portrait", "sha256": "ab" * 32, "kind": "image", "performer": "synthetic"}],
+                "declared": {"sexual": False, "fraud": False, "election": False, "celebrity": False, "explicit": True},
+                "facts": to_log(facts), "rules": list(answer.rule_ids), "duties": list(answer.obligations.rule_ids),
+                "policy": bundle.digest,
+            }  # fmt: skip
+            log.append_many({**decision, "job": f"job-{n}"} for n in range(entries // 2))
+            for n in range(entries // 2):
+                path = Path(folder) / f"{n}.mp4"
+                path.write_bytes(b"%d" % n)
+                record = OutputRecord(
+                    manifest_id=f"urn:c2pa:{n}", watermark_id=f"{n:016x}", sha256=hash_file(path), essence_hash=None,
+                    fingerprint=None, manifest=b"manifest", media_type="video/mp4", ledger_index=-1,
+                    created_at="2026-11-22T00:00:00.000Z", path=str(path), duration=4.0, engine="embedded", task="say",
+                )  # fmt: skip
+                names = ("sha256", "manifest_id", "watermark_id")
+                log.append(
+                    {"type": "output", "job": f"job-{n}", **{name: getattr(record, name) for name in names}},
+                    output=record,
+                )
+            seconds = timed(lambda: run_audit(home, measure=lambda _path, labels: Measurement(), ledger=log))  # noqa: ARG005
+    show(f"audit of {entries:,} entries", f"{seconds:.1f} s", f"{entries / seconds:,.0f} entries/s")
 
 
 def timed(call: Callable[[], object]) -> float:

@@ -72,7 +72,7 @@ def _of_decisions(decisions: Decisions) -> Iterator[Finding]:
     for digest, counts in decisions.elsewhere.items():
         other = counts[Replay.OTHER_ANSWER]
         words = (
-            f"{_times(counts.total(), 'decision')} rest on policies {digest[:16] or 'without a digest'}… that are not "
+            f"{_times(counts.total(), 'decision')} under policies {digest[:16] or 'without a digest'}… that are not "
             f"at hand; those at hand would answer {other or 'none'} of them otherwise."
         )
         yield Finding(severity="medium" if other else "low", code="decision.other-policy", words=words)

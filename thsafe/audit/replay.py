@@ -86,12 +86,36 @@ class Decisions:
             state = Replay.SAME if same else Replay.DIFFERS
         self.counts[state] += 1
         if state is Replay.DIFFERS:
-            logged = _words(allowed, rules, tuple(event.get("duties", ())))
-            found = _words(answer.allowed, answer.rule_ids, answer.obligations.rule_ids)
+            duties = tuple(event.get("duties", ())) if allowed else ()
+            wanted = answer.obligations.rule_ids if answer.allowed else ()
+            logged = _words(allowed, rules, answer.allowed, answer.rule_ids, duties, wanted)
+            found = _words(answer.allowed, answer.rule_ids, allowed, rules, wanted, duties)
             self.differences.append(Difference(index=index, logged=logged, found=found))
 
 
-def _words(allowed: bool, rules: tuple[str, ...], duties: tuple[str, ...]) -> str:
-    if not allowed:
-        return f"refused by {', '.join(rules) or 'no rule'}"
-    return f"permitted by {', '.join(rules) or 'no rule'} with the duties {', '.join(duties) or 'none'}"
+def _words(
+    allowed: bool,
+    rules: tuple[str, ...],
+    other: bool,
+    other_rules: tuple[str, ...],
+    duties: tuple[str, ...],
+    other_duties: tuple[str, ...],
+) -> str:
+    """One answer, said by what it has and the other has not."""
+    said = "permitted" if allowed else "refused"
+    own = [rule for rule in rules if rule not in other_rules]
+    if own or not rules:
+        said += f" by {_some(own)}"
+    elif allowed == other and rules != other_rules:
+        said += f" by {len(rules)} rules"
+    if allowed and other and (more := [duty for duty in duties if duty not in other_duties]):
+        said += f" with the duties {_some(more)}"
+    elif allowed and other and (fewer := [duty for duty in other_duties if duty not in duties]):
+        said += f" without the duties {_some(fewer)}"
+    return said
+
+
+def _some(names: list[str]) -> str:
+    """The first few, so that a line stays one."""
+    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + rest if names else "no rule"

@@ -140,8 +140,8 @@ def _kept(installation: Installation, ids: Sequence[str], *, key_left: bool) -> 
         kept.append(
             Kept(
                 what=f"the videos of permitted jobs ({uses}), with their manifests and watermarks",
-                why="thsafe does not know where they were shown: take them down there, then delete the files; the "
-                "manifests name nobody and let a copy be recognised",
+                why="thsafe does not know where they were shown: take them down there, then delete the files; their "
+                "manifests name nobody, hold the first frame small, and let a copy be recognised",
             )
         )
     if key_left:

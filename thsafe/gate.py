@@ -31,7 +31,7 @@ from thsafe.consent.revoke import accept, marked_bits, withdraw, withdrawn
 from thsafe.consent.store import ConsentStore
 from thsafe.consent.verify import consent_facts
 from thsafe.core.clock import Clock, system_clock, to_text
-from thsafe.core.errors import ConsentRefused
+from thsafe.core.errors import ConsentRefused, StoreError
 from thsafe.core.types import Decision, Json, MediaKind, MediaRef, Request, Task
 from thsafe.home import Home
 from thsafe.permit import PERMIT_TERM, Permit, intact, make_permit, verify_inputs
@@ -360,7 +360,13 @@ class Gate:
 
     def _refuse(self, event: Mapping[str, Json], reasons: Sequence[Reason], findings: Sequence[Finding]) -> NoReturn:
         """Log the refusal and raise it with every reason."""
-        entry = self._ledger.append({**event, "type": "refusal", "rules": [reason.id for reason in reasons]})
+        try:
+            entry = self._ledger.append({**event, "type": "refusal", "rules": [reason.id for reason in reasons]})
+        except StoreError as problem:
+            # A clock that runs behind the log stops the log too; what the person must hear is the gate's reason.
+            if not any(reason.id == "clock.rollback" for reason in reasons):
+                raise
+            raise refusal(reasons, findings, log=f"not logged ({problem.code}); nothing was written") from problem
         raise refusal(reasons, findings, log=f"event {entry.index}; nothing was written")
 
 

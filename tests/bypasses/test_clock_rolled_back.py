@@ -40,6 +40,19 @@ def test_the_real_log_refuses_too(world):
     world.consent()
     world.ask()
     world.now -= timedelta(minutes=5)
-    with pytest.raises((PolicyRefused, StoreError)) as caught:
+    before = world.ledger.size
+    with pytest.raises(PolicyRefused) as caught:
         world.ask()
-    assert caught.value.code in {"clock.rollback", "log.clock"}
+    assert caught.value.code == "clock.rollback"
+    assert caught.value.exit_code == 20
+    assert "not logged (log.clock)" in caught.value.log
+    assert world.ledger.size == before
+
+
+def test_a_log_that_fails_otherwise_is_no_refusal(world, monkeypatch):
+    def broken(*args, **options):
+        raise StoreError("The disk is full.", code="store.disk-full")
+
+    monkeypatch.setattr(world.ledger, "append", broken)
+    with pytest.raises(StoreError):
+        world.ask()

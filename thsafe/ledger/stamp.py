@@ -80,7 +80,7 @@ def ask_for_stamp(url: str, note: str) -> bytes:
     handlers = [urllib.request.ProxyHandler({})] if _is_loopback(parts.hostname) else []
     try:
         with urllib.request.build_opener(*handlers).open(request, timeout=_SECONDS) as reply:
-            data = reply.read(_MOST_BYTES + 1)
+            data: bytes = reply.read(_MOST_BYTES + 1)
     except (OSError, urllib.error.URLError, ValueError) as problem:
         raise _no_stamp(url, str(problem)) from problem
     if len(data) > _MOST_BYTES:

@@ -50,12 +50,13 @@ docs: setup  ## Build the documentation into site/
 bench: setup  ## Measure: writes JSON and text below build/bench
 	@$(BIN)/python benchmarks/run.py $(BENCH)
 
-fuzz: setup  ## Ten minutes of malformed manifest stores against the reader
+fuzz: setup  ## Ten minutes each of malformed manifest stores and consents against their readers
 	@$(BIN)/python -c "import atheris" 2>/dev/null || \
 	    uv pip install --python $(BIN)/python -c constraints.txt atheris 2>/dev/null || \
 	    $(BIN)/python -m pip install --quiet -c constraints.txt atheris
 	@mkdir -p build/fuzz
 	@$(BIN)/python fuzz/malformed_store.py build/fuzz/corpus -max_total_time=$(FUZZ) -artifact_prefix=build/fuzz/
+	@$(BIN)/python fuzz/consent_documents.py build/fuzz/consents -max_total_time=$(FUZZ) -artifact_prefix=build/fuzz/
 
 check: lint type test docs  ## All that must be green
 

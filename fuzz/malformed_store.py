@@ -7,6 +7,7 @@ signed with keys of the moment, so none is kept in the project.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from thsafe.core.ids import new_manifest_label
 from thsafe.core.types import Task
 from thsafe.home import Home
 from thsafe.keys import KeyRing
+from thsafe.provenance import ladder, read, sdk, unprotected
 from thsafe.provenance.manifest import Ingredient, ManifestFacts
 from thsafe.provenance.read import Credentials, read_credentials
 from thsafe.provenance.sign import sign
@@ -84,6 +86,10 @@ def main() -> None:
         one_input, stores = prepare(Path(folder))
         for number, store in enumerate(stores):
             (corpus / f"signed-{number}").write_bytes(store)
+        for module in (ladder, read, sdk, unprotected):
+            for function in vars(module).values():
+                if inspect.isfunction(function) and function.__module__ == module.__name__:
+                    atheris.instrument_func(function)
         longest = 2 * max(len(store) for store in stores)
         atheris.Setup(
             [sys.argv[0], f"-max_len={longest}", "-rss_limit_mb=2048", "-timeout=20", *sys.argv[2:], str(corpus)],

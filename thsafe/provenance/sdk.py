@@ -106,19 +106,19 @@ def context(settings: Mapping[str, Json]) -> c2pa.Context:
         raise ValueError(f"the SDK refuses the settings: {problem}") from problem
 
 
-class NoCredentials(Exception):  # noqa: N818 - an answer, not a failure
+class NoCredentials(Exception):
     """The file holds no manifest."""
 
 
-class RemoteOnly(Exception):  # noqa: N818 - an answer, not a failure
+class RemoteOnly(Exception):
     """The file points to a manifest elsewhere, which is never fetched."""
 
 
-class Unsupported(Exception):  # noqa: N818 - an answer, not a failure
+class Unsupported(Exception):
     """The SDK cannot look into this kind of file."""
 
 
-class Malformed(Exception):  # noqa: N818 - an answer, not a failure
+class Malformed(Exception):
     """There is something where the manifest should be, but it cannot be read as one."""
 
 

@@ -85,8 +85,8 @@ class Outputs:
             .order_by(output.c.ledger_index.desc())
         )
         with reading(self._engine) as connection:
-            for manifest_id, fingerprint in connection.execution_options(yield_per=500).execute(query):
-                yield manifest_id, fingerprint
+            for row in connection.execution_options(yield_per=500).execute(query):
+                yield str(row.manifest_id), str(row.fingerprint)
 
     def _first(self, condition: ColumnElement[bool]) -> OutputRecord | None:
         query = select(output).where(condition).order_by(output.c.ledger_index.desc()).limit(1)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import save_file
 
 from generators.wav2lip import network
@@ -17,6 +18,15 @@ from thsafe.core.errors import ConsentRefused, EngineError, MissingError, Policy
 from thsafe.home import Home
 from thsafe.models import find_card
 from thsafe.models.fetch import receipt
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Small networks on busy machines wait for their own threads more than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,15 @@ from generators.wav2lip import mel, network, timing
 from thsafe.core.errors import InputError
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Small networks on busy machines wait for their own threads more than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def _module(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None

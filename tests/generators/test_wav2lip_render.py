@@ -23,6 +23,15 @@ from thsafe.core.types import Silent
 BOX = (24, 72, 40, 88)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Small networks on busy machines wait for their own threads more than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class _Painter:
     """In the network's place: every face becomes two greys, which tell the loudness of the mel it was given."""
 

@@ -125,6 +125,8 @@ def examine(
     from thsafe.forensics import forensic_checks
     from thsafe.media.digest import hash_file
     from thsafe.media.probe import probe
+    from thsafe.provenance.crosscheck import CHECK as CROSSCHECK
+    from thsafe.provenance.crosscheck import is_installed
     from thsafe.provenance.isolated import warm_up
 
     telling = progress or Silent()
@@ -136,6 +138,8 @@ def examine(
     installation = Installation.open_or_none(place)
     examination = Examination(path=source, info=info, sha256=hash_file(source), home=place, installation=installation)
     evidence = []
+    if is_installed():
+        checks = {**checks, CROSSCHECK: _check_second_reader}
     for name, check in checks.items():
         telling.start(name, None)
         evidence.append(_run(name, check, examination))
@@ -247,6 +251,17 @@ def _check_container(examination: Examination) -> Evidence:
     known = {name: value for name, value in facts.items() if value}
     words = ", ".join(str(value) for name, value in known.items() if name != "bytes")
     return Evidence(check="container", status=Status.FOUND, summary=f"Container and codecs: {words}.", detail=known)
+
+
+def _check_second_reader(examination: Examination) -> Evidence:
+    """The optional second reader, beside ours; it decides nothing."""
+    from thsafe.provenance.crosscheck import CHECK as CROSSCHECK
+    from thsafe.provenance.crosscheck import crosscheck_evidence
+
+    credentials = examination.credentials
+    if credentials is None or credentials.active_label is None:
+        return not_evaluated(CROSSCHECK, "There are no credentials for a second reader to judge.", code="NOT-NEEDED")
+    return crosscheck_evidence(examination.path, examination.info.media_type, ours=credentials.state.intact)
 
 
 _CHECKS: dict[str, Check] = {

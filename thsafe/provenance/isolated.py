@@ -34,6 +34,10 @@ from thsafe.provenance.unprotected import ByteRange
 
 _MAX_ANSWER = 64 << 20
 _FRAME = struct.Struct(">BQ")
+# -P keeps the working folder off the module path: a folder of downloads may hold a json.py of its own.
+_TEMPLATE = (
+    "import sys; sys.path.append(sys.argv[1]); from thsafe.provenance import isolated; isolated.serve_questions()"
+)
 _DONE, _STOPPED, _TOO_LONG = 0, 1, 2
 _GRACE = 5.0
 _START = 60.0
@@ -157,7 +161,7 @@ class _Fork:
         if self._process is None:
             environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "thsafe.provenance.isolated"],
+                [sys.executable, "-P", "-c", _TEMPLATE, str(Path(__file__).parents[2])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -206,8 +210,8 @@ def _receive(handle: int, length: int, deadline: float) -> bytes:
     return bytes(parts)
 
 
-def _serve() -> None:
-    """The template process: one question after another, each answered by a fork of its own."""
+def serve_questions() -> None:
+    """Be the template process: one question after another, each answered by a fork of its own."""
     questions, answers = sys.stdin.buffer, os.dup(1)
     silence = os.open(os.devnull, os.O_RDWR)
     os.dup2(silence, 1)
@@ -275,6 +279,3 @@ def _answer(task: Json) -> bytes:
 
 _FORK = _Fork()
 atexit.register(_FORK.stop)
-
-if __name__ == "__main__":
-    _serve()

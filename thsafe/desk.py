@@ -200,10 +200,11 @@ class Desk:
 
     def state(self, record: ConsentRecord) -> str:
         """One word: active, revoked, suspended, expired, not-yet, or unknown where the lists are absent or stale."""
-        now = self.clock()
         installation = Installation.open_or_none(self.home)
         if installation is not None and installation.ring.gate_did == record.collector:
             installation.gate().renew_statuses()
+        # Only now: a list signed a moment after this time would count as not yet valid.
+        now = self.clock()
         purposes = {
             item.purpose for item in withdrawn(self.store, record.collector) if item.record.digest == record.digest
         }

@@ -15,7 +15,7 @@ from thsafe.cli.main import _COMMANDS, cli
 
 ROOT = Path(__file__).resolve().parents[2]
 _NAMES = "|".join(_COMMANDS)
-_COMMAND = re.compile(rf"\bthsafe ((?:{_NAMES})\b(?: [a-z][a-z-]*)*)((?:[^;()\n]*?(?:--[a-z-]+))*)")
+_COMMAND = re.compile(rf"\bthsafe ((?:{_NAMES})\b(?: [a-z][a-z-]*)*)((?:[^;,()\n]*?(?:--[a-z-]+))*)")
 
 
 def _said() -> Iterator[tuple[str, str]]:

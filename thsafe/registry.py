@@ -11,13 +11,16 @@ from thsafe.core.canonical import canonical_digest
 from thsafe.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from fractions import Fraction
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from thsafe.core.types import Evidence, Frame, Json, Progress
+    from thsafe.core.types import Evidence, Frame, Json, Progress, Request
     from thsafe.generation import Generator
+    from thsafe.home import Home
 
 _ENGINES: Mapping[str, str] = {
     "embedded": "generators.embedded.engine:Portrait",
@@ -85,6 +88,25 @@ def train_model(name: str, folder: Path, *, rounds: int, seed: int, progress: Pr
     """Make one of thsafe's own models anew and write weights and card into ``folder``; returns what was measured."""
     report: Mapping[str, Json] = _load(_TRAINERS[name])(folder, rounds=rounds, seed=seed, progress=progress)
     return report
+
+
+class LiveHead(Protocol):
+    """A portrait drawn for a stream."""
+
+    fps: Fraction
+    width: int
+    height: int
+    face_box: tuple[float, float, float, float]
+    delay: float
+
+    def frames(self, blocks: Iterator[NDArray[np.float32]]) -> Iterator[Frame]:
+        """Pictures, each as soon as the sound for it has come."""
+
+
+def live_head(request: Request, home: Home | None) -> LiveHead:
+    """The portrait of a permitted job, ready to follow a stream."""
+    found: LiveHead = _load("generators.embedded.live:LiveHead")(request, home)
+    return found
 
 
 class FilmAnalysis(Protocol):

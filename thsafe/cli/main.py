@@ -23,6 +23,7 @@ _COMMANDS = {
     "verify": ("thsafe.cli.verify:verify", "Say what can be said about a file."),
     "inspect": ("thsafe.cli.inspect:inspect", "Show a file's manifest, watermark and log entry; no verdict."),
     "manifest": ("thsafe.cli.manifest:manifest", "Show a file's content credentials, or check how they are written."),
+    "live": ("thsafe.cli.live:live", "Show a portrait that speaks a stream, on a page of this machine."),
     "analyse": ("thsafe.cli.analyse:analyse", "Measure what a face in a film does."),
     "audit": ("thsafe.cli.audit:audit", "Prove which outputs exist, under whose consent, meeting which rules."),
     "consent": ("thsafe.cli.consent:consent", "Make, check and revoke consent records."),

@@ -23,7 +23,7 @@ from thsafe.ledger.personal import digest_of
 from thsafe.store import schema
 
 _PAGE = 500
-_CLOSING = frozenset({"output", "failed", "refusal"})
+_CLOSING = frozenset({"output", "failed", "refusal", "live"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,163 @@
+"""A live portrait: asked for, labelled, watermarked, logged; on a page behind a token, and never in a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import threading
+import urllib.error
+import urllib.request
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from thsafe.core.errors import ConsentRefused, InputError, UsageError
+from thsafe.core.types import MediaKind
+from thsafe.generation import drawn_portrait, media_input
+from thsafe.home import Home
+from thsafe.installation import Installation
+from thsafe.live import RATE, Page, Stage, check_pipe, perform, wav_stream
+
+SIZE = 256
+PARAMS = {"person": "ada", "short_side": SIZE, "fps": 10, "seed": 1}
+
+
+@pytest.fixture
+def place(home: Path) -> Home:
+    from thsafe.cli.main import run
+
+    assert run(["keys", "new"]) == 0
+    return Home(home)
+
+
+def speech(seconds: float = 1.6) -> Iterator[np.ndarray]:
+    time = np.arange(round(seconds * RATE)) / RATE
+    voice = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 12))
+    yield (0.2 * voice * (np.sin(2 * np.pi * 2 * time) > -0.3)).astype(np.float32)
+
+
+class Clock:
+    """Time that passes by waiting alone."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_every_picture_is_marked_and_the_log_knows(place: Home, tmp_path: Path) -> None:
+    from thsafe.label import measure_label
+    from thsafe.media.planes import bgr_from_i420
+    from thsafe.watermark.reader import read_pictures
+
+    pipe = tmp_path / "camera"
+    os.mkfifo(pipe)
+    taken: list[bytes] = []
+    reader = threading.Thread(target=lambda: taken.append(pipe.read_bytes()))
+    reader.start()
+    clock = Clock()
+    shown = perform(
+        drawn_portrait("ada"),
+        speech(),
+        params=PARAMS,
+        stage=Stage(),
+        pipe=pipe,
+        home=place,
+        clock=clock,
+        sleep=clock.sleep,
+    )
+    reader.join()
+    assert shown.frames in {16, 17}  # the last may be begun before the end is known
+    assert shown.late == 0
+    assert 0.3 < shown.latency < 1.0
+    pictures = np.frombuffer(taken[0], np.uint8).reshape(shown.frames, SIZE * 3 // 2, SIZE)
+    frames = [bgr_from_i420(picture) for picture in pictures]
+    installation = Installation.open(place)
+    reading = read_pictures(iter(frames), installation.watermark_keys(), search=False)
+    assert reading.mark_id == shown.watermark_id
+    intent, live = installation.ledger.entry(shown.ledger_index - 1), installation.ledger.entry(shown.ledger_index)
+    assert (intent.event["type"], live.event["type"]) == ("intent", "live")
+    assert intent.event["job"] == live.event["job"]
+    assert (live.event["frames"], live.event["reason"]) == (shown.frames, "ended")
+    from thsafe.core.types import Label
+
+    moments = [(number / 10, frame) for number, frame in enumerate(frames)]
+    assert measure_label(moments, Label(text="AI-generated"), (SIZE, SIZE)).present
+    assert any(not np.array_equal(frames[0], frame) for frame in frames[1:])
+
+
+def test_a_picture_of_somebody_needs_consent_and_nothing_is_shown(place: Home, tmp_path: Path) -> None:
+    import cv2
+
+    picture = tmp_path / "me.png"
+    cv2.imwrite(str(picture), np.full((300, 300, 3), 128, np.uint8))
+    stage = Stage()
+    with pytest.raises(ConsentRefused):
+        perform(
+            media_input("portrait", picture, MediaKind.IMAGE), speech(), params={"fps": 10}, stage=stage, home=place
+        )
+    assert stage.state["frames"] == 0
+
+
+def test_no_file_is_ever_written(tmp_path: Path) -> None:
+    file = tmp_path / "out.yuv"
+    file.write_bytes(b"kept")
+    for path in (file, tmp_path / "new.yuv"):
+        with pytest.raises(UsageError) as caught:
+            check_pipe(path)
+        assert caught.value.code == "live.pipe"
+    assert file.read_bytes() == b"kept"
+
+
+def test_the_page_answers_to_its_token_alone() -> None:
+    stage = Stage()
+    page = Page(stage, 0)
+    try:
+        with urllib.request.urlopen(page.address) as answer:
+            body = answer.read().decode()
+        assert "no signed manifest" in body
+        stage.show(b"\xff\xd8picture", {"frames": 1, "late": 0, "latency_ms": 480})
+        with urllib.request.urlopen(page.address + "state") as answer:
+            assert json.load(answer)["latency_ms"] == 480
+        with urllib.request.urlopen(page.address + "stream.mjpg") as answer:
+            assert answer.headers["Content-Type"].startswith("multipart/x-mixed-replace")
+            assert b"image/jpeg" in answer.read(60)
+        root = page.address.rsplit("/", 2)[0]
+        for wrong in (f"{root}/", f"{root}/other/", f"{page.address}else"):
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(wrong)
+            assert caught.value.code == 404
+            caught.value.close()
+        foreign = urllib.request.Request(page.address, headers={"Host": "evil.example"})
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(foreign)
+        caught.value.close()
+    finally:
+        stage.close()
+        page.close()
+
+
+def test_a_wav_stream_is_heard_and_others_are_refused() -> None:
+    whole = next(speech(0.5))
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(2)
+        writer.setsampwidth(2)
+        writer.setframerate(RATE)
+        writer.writeframes(np.repeat((whole * 32767).astype("<i2")[:, None], 2, axis=1).tobytes())
+    file.seek(0)
+    heard = np.concatenate(list(wav_stream(file)))
+    assert len(heard) == len(whole)
+    assert np.abs(heard - whole).max() < 1e-3
+    for junk in (b"", b"RIFFnothing", b"\0" * 100):
+        with pytest.raises(InputError) as caught:
+            list(wav_stream(io.BytesIO(junk)))
+        assert caught.value.code == "live.wav"

@@ -42,7 +42,9 @@ def exit_codes() -> str:
 def command_line() -> str:
     """The page on commands, from their own help."""
     lines = ["# Command line", "", "Every page below is what `--help` prints.", ""]
-    context = click.Context(cli, info_name="thsafe", max_content_width=100, terminal_width=100)
+    context = click.Context(
+        cli, info_name="thsafe", max_content_width=100, terminal_width=100, help_option_names=["-h", "--help"]
+    )
     for title, text in _helps(cli, context):
         lines += [f"## {title}", "", "```text", text, "```", ""]
     return "\n".join(lines)

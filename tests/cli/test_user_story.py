@@ -264,7 +264,6 @@ def test_an_interrupted_job_leaves_nothing(keys, tmp_path, signal_name) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     for _ in range(600):
         if list(tmp_path.glob(".thsafe-*/encoded.mp4")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import click
@@ -64,5 +65,8 @@ def _helps(command: click.Command, context: click.Context) -> list[tuple[str, st
 PAGES = {"exit-codes.md": exit_codes, "cli.md": command_line}
 
 if __name__ == "__main__":
-    for name, make in PAGES.items():
-        (FOLDER / name).write_text(make(), encoding="utf-8")
+    stale = [name for name, make in PAGES.items() if (FOLDER / name).read_text(encoding="utf-8") != make()]
+    if "--check" in sys.argv:
+        sys.exit(f"run: python docs/make_reference.py   (stale: {', '.join(stale)})" if stale else 0)
+    for name in stale:
+        (FOLDER / name).write_text(PAGES[name](), encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,7 @@ def video(home: Path, tmp_path: Path, capsys) -> Path:
     return out
 
 
-def test_receipts_and_forgetting(video: Path, tmp_path: Path, capsys) -> None:
+def test_receipts_and_forgetting(video: Path, tmp_path: Path, capsys, attacks) -> None:
     # Each platform gets its own flag, and the proof that the log holds the publication.
     flags = {}
     for platform in ("youtube", "tiktok", "dv360", "meta"):
@@ -60,12 +59,8 @@ def test_receipts_and_forgetting(video: Path, tmp_path: Path, capsys) -> None:
     assert "--force" in capsys.readouterr().err
 
     # What lost its credentials or was changed gets none.
-    from imageio_ffmpeg import get_ffmpeg_exe
-
     bare = tmp_path / "bare.mp4"
-    subprocess.run(
-        [get_ffmpeg_exe(), "-v", "error", "-i", str(video), "-c", "copy", str(bare)], check=True, capture_output=True
-    )
+    attacks.remux(video, bare)
     assert run(["publish", str(bare), "--platform", "youtube"]) == 35
     assert "publish.unknown" in capsys.readouterr().err
     changed = tmp_path / "changed.mp4"

@@ -216,7 +216,7 @@ def test_engines_whose_weights_are_missing_say_how_to_get_them(keys, tmp_path, d
     else:
         video = tmp_path / "me.mp4"
         _film(video, drawn)
-        command = ["generate", "lipsync", "--video", str(video), "--audio", str(speech)]
+        command = ["generate", "lipsync", "--engine", "wav2lip", "--video", str(video), "--audio", str(speech)]
     assert run([*command, "-o", str(tmp_path / "out.mp4")]) == 31
     error = capsys.readouterr().err
     assert error.startswith("error[model.missing]")

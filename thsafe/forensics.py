@@ -16,7 +16,7 @@ from thsafe.home import Home
 from thsafe.models import find_card, installed_path
 
 if TYPE_CHECKING:
-    from thsafe.verification import Examination
+    from thsafe.examination import Examination
 
 _FRAMES = 12
 """Frames scored a file: the published figures are means over so many."""

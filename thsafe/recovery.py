@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from thsafe.core.types import Evidence, Status
 
 if TYPE_CHECKING:
+    from thsafe.examination import Examination
     from thsafe.installation import Installation
     from thsafe.provenance.edits import Interval
     from thsafe.provenance.read import Credentials
     from thsafe.store.outputs import OutputRecord
-    from thsafe.verification import Examination
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

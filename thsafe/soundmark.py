@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from thsafe.core.types import Evidence, MediaKind, Status
 
 if TYPE_CHECKING:
-    from thsafe.verification import Examination
+    from thsafe.examination import Examination
     from thsafe.watermark.reading import MarkReading
 
 _CHECK = "sound-watermark"

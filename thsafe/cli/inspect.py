@@ -10,7 +10,7 @@ import click
 from thsafe.cli.terminal import json_option, print_json, progress_on_stderr, style
 
 if TYPE_CHECKING:
-    from thsafe.verification import Examination
+    from thsafe.examination import Examination
 
 
 @click.command(epilog="Example:\n\n\b\n  thsafe inspect hello.mp4")

@@ -18,8 +18,8 @@ from thsafe.report.data import report_as_json
 
 if TYPE_CHECKING:
     from thsafe.core.types import Frame
+    from thsafe.examination import Examination
     from thsafe.provenance.read import Credentials
-    from thsafe.verification import Examination
 
 _THUMBNAILS = 12
 _THUMBNAIL_WIDTH = 160

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
+import cv2
 import numpy as np
 
 from thsafe.core.types import Draft, Progress, Request, Task
@@ -55,13 +56,14 @@ class Tiny(Generator):
         )
 
     def _pictures(self) -> Iterator[Frame]:
-        noise = np.random.default_rng(1)
-        texture = noise.integers(60, 190, (HEIGHT // 16 + 1, WIDTH // 16 + 1, 3)).astype(np.uint8)
-        base = np.kron(texture, np.ones((16, 16, 1), np.uint8))[:HEIGHT, :WIDTH]
+        # Smooth as a face before a wall, and swaying as a person does: hard edges that race past are no talking head.
+        noise = np.random.default_rng(1).integers(50, 200, (HEIGHT // 32 + 2, WIDTH // 32 + 2, 3)).astype(np.uint8)
+        wide = cv2.resize(noise, (WIDTH + 16, HEIGHT), interpolation=cv2.INTER_CUBIC)
         for number in range(self.frames):
             if self.during is not None:
                 self.during(number)
-            yield np.roll(base, number, axis=1).copy()
+            left = round(8 + 6 * np.sin(number / 10))
+            yield wide[:, left : left + WIDTH].copy()
 
     def _sound(self) -> Iterator[SoundBlock]:
         total = round(self.frames / FPS * RATE)

@@ -7,10 +7,12 @@ authority.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -26,6 +28,7 @@ from thsafe.core.types import Json
 from thsafe.keys import KeyRing
 from thsafe.keys.choice import TimeStampPolicy
 from thsafe.keys.signers import ClaimSigner
+from thsafe.media.files import write_failure
 from thsafe.provenance import sdk
 from thsafe.provenance.manifest import (
     Ingredient,
@@ -54,6 +57,8 @@ _ALGORITHMS = {
 _MERKLE_FROM = 1 << 30
 """From this size on the hash is taken in pieces: peak memory 47 MB instead of 556 MB, at 1.7 times the time."""
 _MERKLE_CHUNK_KB = 1024
+_LEAST_ROOM = 1 << 20
+"""Bytes: with less than this left beside the unfinished copy, a failed signature failed for want of room."""
 _ATTEMPTS = 3
 _FIRST_WAIT = 0.2
 
@@ -120,9 +125,13 @@ def sign(
             os.fsync(stream.fileno())
         temporary.replace(dst)
     except OSError as problem:
-        raise InputError(
-            "The file cannot be signed.", code="input.unreadable", found=problem.strerror or str(problem)
-        ) from problem
+        # The source was readable a moment ago: what fails here is writing the copy, most often for want of room.
+        raise write_failure(dst, problem.errno, src.stat().st_size) from problem
+    except MarkError as problem:
+        # The SDK seldom says that the disk is full; the unfinished copy still fills it here.
+        if problem.code == "provenance.sign" and shutil.disk_usage(dst.parent).free < _LEAST_ROOM:
+            raise write_failure(dst, errno.ENOSPC, src.stat().st_size) from problem
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     return signed

@@ -113,7 +113,7 @@ class Session:
 
     The library keeps the phases of its oscillators and of its pitch flutter in static variables, so a second call gives
     other samples and phone times up to 10 ms off. Loading it anew (1 ms) makes a sentence sound the same every time;
-    voices with breath (``+whisper``, ``+f3``) still read memory that the library never set, so only their times are sure.
+    voices with breath (``+whisper``, ``+f3``) read memory that the library never set: only their times are sure.
     """
 
     def __init__(self) -> None:

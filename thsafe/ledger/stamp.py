@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from asn1crypto import cms, tsp
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -27,6 +27,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from thsafe.core.clock import to_text
 from thsafe.core.errors import LedgerBroken, StoreError, UsageError
 
+_UNFIT = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
+"""What cryptography raises for damaged certificates, none of them a ValueError."""
 _SECONDS = 20
 _MOST_BYTES = 256 * 1024
 _HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
@@ -128,7 +130,7 @@ def verify_stamp(reply: bytes, note: str, anchors: Sequence[x509.Certificate]) -
         if ExtendedKeyUsageOID.TIME_STAMPING not in _usages(certificate):
             raise _bad("its certificate is not for time stamps")
         trusted = _leads_to(certificate, chain, anchors, at)
-    except (ValueError, TypeError, KeyError, InvalidSignature, AttributeError) as problem:
+    except (ValueError, TypeError, KeyError, AttributeError, InvalidSignature, *_UNFIT) as problem:
         raise _bad(f"{type(problem).__name__}: {problem}") from problem
     return Stamp(at=at, authority=certificate.subject.rfc4514_string(), trusted=trusted)
 

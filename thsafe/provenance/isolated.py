@@ -234,7 +234,8 @@ def _fork_reader(task: bytes, megabytes: int, seconds: float, answers: int, sile
     os.close(outgoing)
     answer, outcome, deadline = bytearray(), _DONE, time.monotonic() + seconds
     while True:
-        if not select.select([incoming], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([incoming], [], [], left)[0]:
             outcome = _TOO_LONG
             break
         piece = os.read(incoming, 1 << 20)

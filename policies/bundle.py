@@ -47,6 +47,7 @@ BASELINE: Final = frozenset(
         "consent.term",
         "consent.territories",
         "consent.uses",
+        "consent.voice",
         "consent.window",
         "media.job-digest",
         "status.signature",

@@ -107,6 +107,8 @@ class Depiction:
     performer: str
     """``person``, ``synthetic``, or ``none`` for a job that shows nobody."""
     synthetic_proof: bool = False
+    lends_voice: bool = False
+    """Whether the input is a recording whose voice is to be imitated."""
     consent: ConsentFacts = field(default_factory=ConsentFacts)
 
 
@@ -159,6 +161,7 @@ class PolicyFacts:
             # Only a job without any depiction shows nobody; an input that claims so has stated nothing.
             "performer": depiction.performer if self.depictions == () or depiction.performer != "none" else "unstated",
             "syntheticProof": depiction.synthetic_proof,
+            "lendsVoice": depiction.lends_voice,
             "declared": {
                 "sexual": self.declared.sexual,
                 "fraud": self.declared.fraud,

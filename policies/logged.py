@@ -45,6 +45,7 @@ def to_log(facts: PolicyFacts) -> dict[str, Json]:
             {
                 "performer": depiction.performer[:_LONGEST],
                 "synthetic_proof": depiction.synthetic_proof,
+                "lends_voice": depiction.lends_voice,
                 "consent": _consent_to_log(depiction.consent) if depiction.consent != ConsentFacts() else None,
             }
             for depiction in facts.depictions
@@ -82,6 +83,7 @@ def from_log(event: Mapping[str, Json]) -> PolicyFacts:
                     media=f"input {number}",
                     performer=item["performer"],
                     synthetic_proof=item["synthetic_proof"],
+                    lends_voice=item["lends_voice"],
                     consent=ConsentFacts() if item["consent"] is None else _consent_from_log(item["consent"]),
                 )
                 for number, item in enumerate(kept["depictions"])

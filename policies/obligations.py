@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from policies.facts import PolicyFacts
@@ -21,7 +21,7 @@ def oblige(rules: Sequence[Rule], facts: PolicyFacts, *, media: str = "V") -> Ob
 
     A job that names the whole world meets every law in the table; one that names no territory meets all but those that
     want wording in a language of one place. Labels that say the same at the same place are one label: the larger
-    height, the longer time.
+    height, the longer time, with the sign of AI if one of them wants it.
 
     Args:
         rules: the law table.
@@ -34,7 +34,7 @@ def oblige(rules: Sequence[Rule], facts: PolicyFacts, *, media: str = "V") -> Ob
         metadata.update(rule.metadata or {})
     spoken = next((rule.spoken for rule in binding if rule.spoken and media == "A"), None)
     return Obligations(
-        labels=_labels(binding),
+        labels=labels_of(binding),
         metadata=metadata,
         spoken_notice=spoken,
         rule_ids=tuple(rule.id for rule in binding),
@@ -56,7 +56,8 @@ def _concerns(rule: Rule, facts: PolicyFacts) -> bool:
     return any(rule.pack in enclosing(place) or place in enclosing(rule.pack) for place in facts.territories)
 
 
-def _labels(rules: Sequence[Rule]) -> tuple[Label, ...]:
+def labels_of(rules: Iterable[Rule]) -> tuple[Label, ...]:
+    """The labels that some rules want; those that say the same at the same place are one, the largest and longest."""
     merged: dict[tuple[str, str], Label] = {}
     for rule in rules:
         spec = rule.label
@@ -66,7 +67,12 @@ def _labels(rules: Sequence[Rule]) -> tuple[Label, ...]:
         have = merged.get(key)
         if have is None:
             merged[key] = Label(
-                text=spec.text, position=spec.position, height=spec.height, seconds=spec.seconds, rule_ids=(rule.id,)
+                text=spec.text,
+                position=spec.position,
+                height=spec.height,
+                seconds=spec.seconds,
+                icon=spec.icon,
+                rule_ids=(rule.id,),
             )
         else:
             whole = have.seconds is None or spec.seconds is None
@@ -75,6 +81,7 @@ def _labels(rules: Sequence[Rule]) -> tuple[Label, ...]:
                 position=spec.position,
                 height=max(have.height, spec.height),
                 seconds=None if whole else max(have.seconds or 0.0, spec.seconds or 0.0),
+                icon=have.icon or spec.icon,
                 rule_ids=(*have.rule_ids, rule.id),
             )
     return tuple(merged.values())

@@ -25,6 +25,8 @@ class LabelSpec:
     position: str = "top-right"
     height: float = 0.05
     seconds: float | None = None
+    icon: bool = False
+    """Whether the sign of AI stands before the text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

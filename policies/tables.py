@@ -98,6 +98,7 @@ def build_facts(values: Mapping[str, Json]) -> PolicyFacts:
         media=plain.pop("media", "portrait.png"),
         performer=performer,
         synthetic_proof=plain.pop("synthetic_proof", False),
+        lends_voice=plain.pop("lends_voice", False),
         consent=ConsentFacts(status=status, **consent),
     )
     declared = Declaration(**plain.pop("declared", {}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ from thsafe.consent.store import ConsentStore
 from thsafe.consent.verify import consent_facts
 from thsafe.core.clock import Clock, system_clock, to_text
 from thsafe.core.errors import ConsentRefused, StoreError
-from thsafe.core.types import Decision, Json, MediaKind, MediaRef, Request, Task
+from thsafe.core.types import LENT_VOICE, Decision, Json, MediaKind, MediaRef, Request, Task
 from thsafe.home import Home
 from thsafe.permit import PERMIT_TERM, Permit, intact, make_permit, verify_inputs
 from thsafe.rulebook import policies_of
@@ -252,6 +252,7 @@ class Gate:
         bare = Depiction(
             media=name_of(ref),
             performer=ref.performer,
+            lends_voice=ref.role == LENT_VOICE,
             synthetic_proof=(
                 ref.performer == "synthetic" and self._synthetic_proof is not None and self._synthetic_proof(ref)
             ),
@@ -404,5 +405,22 @@ def _media_of(request: Request) -> str:
 
 
 def _names_a_person(request: Request) -> bool:
-    """Whether a parameter picks a model made of one named person: the deep swappers, named ``author/person``."""
-    return any("deep_swapper" in name for name in request.params)
+    """Whether a job picks a model made of one named person: the deep swappers, named ``author/person``.
+
+    The word may stand anywhere: as the engine, as a parameter's name, or in a list of processors.
+    """
+    return any(
+        "deep_swapper" in word.lower().replace("-", "_") for word in (request.engine, *_words_in(request.params))
+    )
+
+
+def _words_in(value: Json) -> Iterator[str]:
+    """Every name and text inside a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from (str(name), *_words_in(inner))
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for inner in value:
+            yield from _words_in(inner)

@@ -31,9 +31,10 @@ class Measurer:
 
     def __call__(self, path: Path, *, labels: Sequence[Label]) -> Measurement:
         """Read marks, credentials, container keys and the given labels; raises InputError when this is not media."""
-        from thsafe.media.boxes import read_keys
         from thsafe.media.probe import probe
+        from thsafe.media.tags import read_tags
         from thsafe.provenance.read import read_credentials
+        from thsafe.provenance.references import signpost_of
 
         info = probe(path)
         credentials = read_credentials(path, trust=self.installation.trust(), media_type=info.media_type)
@@ -57,11 +58,12 @@ class Measurer:
             actions=tuple(action.name for action in credentials.actions),
             software=next((action.software_agent for action in credentials.actions if action.software_agent), ""),
             ingredients=len(credentials.ingredients),
-            signpost=str((credentials.gate or {}).get("detector", "")),
+            signpost=signpost_of(credentials),
             watermark_state=reading.state if reading else "not-evaluated",
             watermark_id=reading.mark_id if reading else None,
             labels=_labels(frames, labels),
-            metadata=read_keys(path) if info.media_type in {"video/mp4", "video/quicktime", "audio/mp4"} else {},
+            notices=_notices(path, notes) if info.kind is MediaKind.AUDIO else None,
+            metadata=read_tags(path),
             notes=tuple(notes),
         )
 
@@ -153,6 +155,20 @@ def _labels(frames: list[tuple[float, Frame]], labels: Sequence[Label]) -> tuple
             )
         )
     return tuple(seen)
+
+
+def _notices(path: Path, notes: list[str]) -> tuple[str, ...] | None:
+    """Which of the notices that the loop may have to speak are heard at the beginning."""
+    from thsafe.audit.law import load_rules
+    from thsafe.marking import NOTICE
+    from thsafe.readback import HEARD, likeness
+
+    known = dict.fromkeys([NOTICE, *(rule.spoken for rule in load_rules() if rule.spoken)])
+    try:
+        return tuple(words for words in known if likeness(path, words) >= HEARD)
+    except ThsafeError as problem:
+        notes.append(f"notice: {problem.message}")
+        return None
 
 
 def _or_none(seconds: float) -> float | None:

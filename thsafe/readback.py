@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _FRAMES = 32
 _FRAMES_OF_SHORT_LABEL = 8
 """Frames looked at for a label that shows for some seconds only."""
-_HEARD = 0.5
+HEARD = 0.5
 """Correlation from which on the spoken notice counts as heard; codecs and the mark leave it above 0.9."""
 
 
@@ -86,15 +86,19 @@ def _sound_alone(path: Path, marks: Marks, *, installation: Installation) -> dic
         raise _lost("watermark", f"{reading.state}, confidence {reading.confidence:.1f}; {reading.reason}")
     found = {"watermark": f"{reading.confidence:.1f}"}
     if marks.spoken is not None:
-        heard = _likeness(path, marks.spoken)
-        if heard < _HEARD:
+        heard = likeness(path, marks.spoken)
+        if heard < HEARD:
             raise _lost("spoken notice", f"correlation {heard:.2f}")
         found["spoken"] = marks.spoken
     return found
 
 
-def _likeness(path: Path, words: str) -> float:
-    """The highest normalised correlation of the notice with the beginning of the sound."""
+def likeness(path: Path, words: str) -> float:
+    """The highest normalised correlation of a spoken notice with the beginning of the sound.
+
+    Raises:
+        MissingError: the optional voice is not installed.
+    """
     import itertools
 
     import numpy as np

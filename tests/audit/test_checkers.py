@@ -54,7 +54,8 @@ def seen_label(spec, *, present=True, height=None, contrast=9.0):
     )
 
 
-SPECS = {(rule.label.text, rule.label.position): rule.label for rule in RULES.values() if rule.label}.values()
+_LABELLED = sorted((rule.label for rule in RULES.values() if rule.label), key=lambda spec: spec.icon)
+SPECS = {(spec.text, spec.position): spec for spec in _LABELLED}.values()
 
 GOOD = Measurement(
     duration=4.0,

@@ -73,7 +73,7 @@ def test_every_rewritten_part_of_a_decision_is_noticed(world):
         {**event, "duties": []},
         {**event, "purpose": "politics"},
         {**event, "declared": {**event["declared"], "fraud": True}},
-        {**event, "facts": {**event["facts"], "depictions": [{"performer": "person", "synthetic_proof": False, "consent": None}]}},
+        {**event, "facts": {**event["facts"], "depictions": [{"performer": "person", "synthetic_proof": False, "lends_voice": False, "consent": None}]}},
         {**event, "facts": {**event["facts"], "media_intact": False}},
         *(
             {**event, "facts": {**event["facts"], "depictions": [{**event["facts"]["depictions"][0], "consent": {**consent, name: False}}]}}

@@ -51,7 +51,6 @@ class Scene:
             policy_digest="a" * 64,
             consent_digests=(),
             label_texts=(),
-            detector_url=None,
         )
         return dataclasses.replace(base, **changes)
 

@@ -10,9 +10,10 @@ import pytest
 
 from policies.bundle import PACKAGE_FOLDER, PolicyBundle
 from policies.engine import UNDECIDED, ConsentFacts, Depiction, PolicyFacts, StatusFacts, ask_cedar
+from thsafe.core.types import Task
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-TASKS = ("say", "animate", "lipsync", "drive", "swap", "puppet")
+TASKS = tuple(str(task) for task in Task)
 VALUES = {
     "Bool": [True, False],
     "Long": [0, 1],

@@ -10,11 +10,13 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from importlib.resources import files
 
-from policies.obligations import HOUSE, NAMED_ONLY
-from policies.rules import IN_FORCE, Rule, parse_rules
+from policies.obligations import HOUSE, NAMED_ONLY, labels_of
+from policies.rules import IN_FORCE, LabelSpec, Rule, parse_rules
 from policies.territories import WORLD, enclosing
 from thsafe.core.errors import UsageError
 from thsafe.core.types import Label
+
+__all__ = ["labels_of", "load_rules", "select", "serves", "unread"]
 
 
 def load_rules() -> tuple[Rule, ...]:
@@ -73,22 +75,7 @@ def unread(rule: Rule) -> str | None:
     return rule.read_instead or "its text or its state was not verified"
 
 
-def labels_of(rules: Iterable[Rule]) -> tuple[Label, ...]:
-    """The labels that some rules want; those that say the same at the same place are one, the largest and longest."""
-    merged: dict[tuple[str, str], Label] = {}
-    for rule in rules:
-        spec = rule.label
-        if spec is None:
-            continue
-        key = (spec.text, spec.position)
-        have = merged.get(key)
-        merged[key] = Label(
-            text=spec.text,
-            position=spec.position,
-            height=max(spec.height, have.height if have else 0.0),
-            seconds=None
-            if spec.seconds is None or (have and have.seconds is None)
-            else max(spec.seconds, have.seconds or 0.0 if have else 0.0),
-            rule_ids=(*(have.rule_ids if have else ()), rule.id),
-        )
-    return tuple(merged.values())
+def serves(drawn: Label, wanted: Label | LabelSpec) -> bool:
+    """Whether one label says what another one must, at its place; how large and how long is measured."""
+    same = (drawn.text, drawn.position) == (wanted.text, wanted.position)
+    return same and (drawn.icon or not wanted.icon)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 from policies.rules import Rule
+from thsafe.audit import law
 from thsafe.audit.answers import Answer, Checker, Facts, beside, decide, failed, passed, undetermined, unmeasured
 from thsafe.audit.model import LabelSeen, Measurement, Verdict
 from thsafe.core.types import Json
@@ -131,7 +132,7 @@ def any_mark(rule: Rule, facts: Facts) -> Answer:
 def label(rule: Rule, facts: Facts) -> Answer:
     """The visible label is there for its whole time, legible and as large as the rule wants."""
     if facts.media == "A":
-        return beside("Sound alone has no picture to label.")
+        return spoken(rule, facts) if rule.spoken else beside("Sound alone has no picture to label.")
     seen = facts.measurement
     if seen is None or seen.labels is None:
         return unmeasured(facts, "label")
@@ -162,17 +163,22 @@ def _label_for(rule: Rule, seen: Measurement) -> LabelSeen | None:
     labels = seen.labels or ()
     if rule.label is None:
         return next((item for item in labels if "AI" in item.label.text), labels[0] if labels else None)
-    exact = [
-        item for item in labels if (item.label.text, item.label.position) == (rule.label.text, rule.label.position)
-    ]
-    return exact[0] if exact else None
+    return next((item for item in labels if law.serves(item.label, rule.label)), None)
 
 
 def spoken(rule: Rule, facts: Facts) -> Answer:
-    """The spoken notice of a sound file; needs ears."""
+    """The spoken notice of a sound file, held against the notice as it is spoken here."""
     if facts.media != "A":
         return beside("It has a picture, which carries the label.")
-    return undetermined("Speech is not recognised here: listen for the notice at the start.", wanted=rule.spoken)
+    seen = facts.measurement
+    if seen is None:
+        return unmeasured(facts, "notice")
+    if seen.notices is None:
+        return undetermined("The notice was not listened for: it needs the optional voice.", wanted=rule.spoken)
+    if rule.spoken in seen.notices:
+        return passed(f'It begins with the words "{rule.spoken}"', heard=list(seen.notices))
+    # A notice in another voice or in other words may be there: that needs ears.
+    return undetermined("Our own notice is not heard at the start: listen for another.", wanted=rule.spoken)
 
 
 def unlabelled(rule: Rule, facts: Facts) -> Answer:

@@ -66,6 +66,8 @@ class Measurement:
     watermark_id: str | None = None
     labels: tuple[LabelSeen, ...] | None = None
     """None where labels were not looked for."""
+    notices: tuple[str, ...] | None = None
+    """Spoken notices heard at the beginning of sound alone; None where none were listened for."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Keys of the container, such as ``AIGC``."""
     notes: tuple[str, ...] = ()

@@ -262,8 +262,7 @@ class _Audit:
         # Labels are looked for as they were drawn: those of the logged duties first, then what else the law wants.
         duties = set(intent.get("duties", ()))
         drawn = law.labels_of(rule for rule in self.all_rules if rule.id in duties)
-        places = {(label.text, label.position) for label in drawn}
-        wanted = [label for label in law.labels_of(rules) if (label.text, label.position) not in places]
+        wanted = [label for label in law.labels_of(rules) if not any(law.serves(have, label) for have in drawn)]
         try:
             return self.measure(path, labels=(*drawn, *wanted))
         except ThsafeError as problem:

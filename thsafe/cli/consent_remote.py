@@ -29,7 +29,12 @@ _DATE: Final = click.DateTime(formats=["%Y-%m-%d"])
 @click.option("--purpose", "purposes", multiple=True, required=True, help="What for, in one word. Repeatable.")
 @click.option("--uses", required=True, metavar="TEXT", help="What will be made, reasonably specifically, in words.")
 @click.option(
-    "--mode", "modes", multiple=True, default=("say", "animate"), show_default=True, help="How. Repeatable; also swap."
+    "--mode",
+    "modes",
+    multiple=True,
+    default=("say", "animate"),
+    show_default=True,
+    help="How. Repeatable; also swap, voice.",
 )
 @click.option("--language", "languages", multiple=True, default=("*",), help="BCP 47. Repeatable; default: any.")
 @click.option("--territory", "territories", multiple=True, default=("WORLD",), help="Repeatable; default: anywhere.")

@@ -27,14 +27,16 @@ from thsafe.consent.record import (
     Terms,
     build,
     date_time,
+    did_in,
     moment_of,
+    nonce_in,
     parse_terms,
     terms_json,
 )
 from thsafe.consent.status import new_entries
 from thsafe.core.errors import ConsentRefused
 from thsafe.core.types import Json
-from thsafe.keys.did import did_from_public_key, public_key_from_did
+from thsafe.keys.did import did_from_public_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -128,17 +130,17 @@ def _parse(document: Mapping[str, Json]) -> ConsentRequest:
     )
     if not any(item.signer == terms.licensee for item in proof.verified(document)):
         raise ValueError("the licensee named in it has not signed it")
-    public_key_from_did(document["collector"])
+    collector = did_in(document, "collector")
     index = document["statusListIndex"]
     if isinstance(index, bool) or not isinstance(index, int) or index < 0:
         raise ValueError("statusListIndex is not a place in a list")
     return ConsentRequest(
         id=str(document["id"]),
-        collector=document["collector"],
+        collector=collector,
         assurance=document["assurance"],
         terms=terms,
-        status=tuple(replace(entry, index=index) for entry in new_entries(document["collector"])),
-        nonce=str(document["nonce"]),
+        status=tuple(replace(entry, index=index) for entry in new_entries(collector)),
+        nonce=nonce_in(document),
         document=document,
     )
 

@@ -13,6 +13,7 @@ from thsafe.consent.files import sha256_of, write_private
 from thsafe.consent.record import ConsentRecord, Reference, Scope, Terms, build, commit
 from thsafe.consent.status import new_entries
 from thsafe.consent.store import ConsentStore
+from thsafe.consent.vocabulary import check_scope
 from thsafe.core.clock import Clock, system_clock
 from thsafe.core.errors import SigningError, UsageError
 from thsafe.core.types import Json, Task
@@ -78,7 +79,7 @@ def create_self_consent(
         clock: the time.
 
     Raises:
-        UsageError: ``consent.term`` for a term outside 1..366 days.
+        UsageError: ``consent.term`` for a term outside 1..366 days; ``consent.scope`` for an unknown word.
         InputError: the portrait cannot be read.
     """
     if not 1 <= days <= SELF_DAYS:
@@ -89,6 +90,7 @@ def create_self_consent(
             rule="policies/10-consent.cedar @id consent.assurance",
             next_step="choose --days between 1 and 366",
         )
+    check_scope(modes=modes, purposes=purposes, territories=territories)
     ring = keys or _ring(home)
     now = clock().replace(microsecond=0)
     references = (

@@ -270,9 +270,9 @@ def parse_terms(
         raise ValueError("scope.maxUses is not a positive number")
     guardian, estate, comes = body.get("guardian"), body.get("estate"), body.get("comesOfAge")
     return Terms(
-        licensee=_did(body, "licensee"),
+        licensee=did_in(body, "licensee"),
         delegates=tuple(
-            Delegate(did=_did(item, "id"), until=moment_of(item, "until"))
+            Delegate(did=did_in(item, "id"), until=moment_of(item, "until"))
             for item in _items(body, "delegates", least=0)
         ),
         commitments={name: _digest(_mapping(body, "commitments"), name) for name in _mapping(body, "commitments")},
@@ -294,10 +294,10 @@ def parse_terms(
         valid_until=valid_until,
         age_class=_one_of(body, "ageClass", ("adult", "minor")),
         comes_of_age=None if comes is None else moment_of(body, "comesOfAge"),
-        guardian=None if guardian is None else _did(body, "guardian"),
+        guardian=None if guardian is None else did_in(body, "guardian"),
         court_reference=_maybe_text(body, "courtReference"),
         deceased=_flag(body, "deceased"),
-        estate=None if estate is None else _did(body, "estate"),
+        estate=None if estate is None else did_in(body, "estate"),
         public_figure=_flag(body, "publicFigure"),
         represented_by=_one_of(body, "representedBy", ("none", "counsel", "union")),
         on_withdrawal=_one_of(body, "onWithdrawal", ("stop-new", "takedown")),
@@ -316,7 +316,7 @@ def _parse(document: Mapping[str, Json]) -> ConsentRecord:
         raise ValueError("id is not a urn:uuid")
     body = _mapping(document, "credentialSubject")
     terms = parse_terms(body, moment_of(document, "validFrom"), moment_of(document, "validUntil"))
-    issuer, subject = _did(document, "issuer"), _did(body, "id")
+    issuer, subject = did_in(document, "issuer"), did_in(body, "id")
     if issuer != (terms.estate or subject):
         raise ValueError("issuer is neither the subject nor the estate")
     status = tuple(_status(item) for item in _items(document, "credentialStatus", least=2))
@@ -327,7 +327,7 @@ def _parse(document: Mapping[str, Json]) -> ConsentRecord:
         id=document["id"],
         issuer=issuer,
         subject=subject,
-        collector=_did(body, "collector"),
+        collector=did_in(body, "collector"),
         assurance=_one_of(body, "assurance", ASSURANCES),
         terms=terms,
         evidence=None if evidence is None else _evidence(_mapping(body, "evidence")),
@@ -342,7 +342,7 @@ def _evidence(item: Mapping[str, Json]) -> ConsentEvidence:
         raise ValueError("evidence.transcriptScore is not in 0..1")
     return ConsentEvidence(
         recording_sha256=_digest(item, "recordingSha256"),
-        nonce=_nonce(item),
+        nonce=nonce_in(item),
         phrase_sha256=_digest(item, "phraseSha256"),
         method=_text(item, "method"),
         transcript_score=None if score is None else float(score),
@@ -413,14 +413,16 @@ def _digest(holder: Mapping[str, Json], name: str) -> str:
     return value
 
 
-def _nonce(holder: Mapping[str, Json]) -> str:
+def nonce_in(holder: Mapping[str, Json]) -> str:
+    """The field ``nonce``; raises KeyError, TypeError or ValueError."""
     value = _text(holder, "nonce")
     if not _NONCE.fullmatch(value):
         raise ValueError("nonce is not 16 to 32 bytes in lower-case hexadecimal")
     return value
 
 
-def _did(holder: Mapping[str, Json], name: str) -> str:
+def did_in(holder: Mapping[str, Json], name: str) -> str:
+    """A field that names an Ed25519 key; raises KeyError, TypeError or ValueError."""
     value = _text(holder, name)
     public_key_from_did(value)
     return value

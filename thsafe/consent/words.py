@@ -39,4 +39,9 @@ def in_words(terms: Terms) -> tuple[tuple[str, str], ...]:
         ),
         ("pictures", ", ".join(f"{item.role} {item.sha256[:16]}…" for item in terms.references) or "those you name"),
     ]
-    return tuple((heading, text) for heading, text in rows if text)
+    return tuple((heading, _visible(text)) for heading, text in rows if text)
+
+
+def _visible(text: str) -> str:
+    """The text with a mark for every character that shows as none: such could move or hide other terms on a screen."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

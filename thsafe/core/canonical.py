@@ -35,6 +35,8 @@ def _encode(value: object) -> str:
         return _encode_text(value)
     if type(value) is dict:
         return _encode_object(value)
+    if type(value) is list:
+        return _encode_items(value)
     match value:
         case None:
             return "null"
@@ -51,7 +53,7 @@ def _encode(value: object) -> str:
         case Mapping():
             return _encode_object(value)
         case Sequence() if not isinstance(value, (bytes, bytearray, memoryview)):
-            return "[" + ",".join([_encode(item) for item in value]) + "]"
+            return _encode_items(value)
     raise TypeError(f"JSON has no form for {type(value).__name__}")
 
 
@@ -65,7 +67,15 @@ def _encode_object(value: Mapping[object, object]) -> str:
         names.sort()  # the same order as by UTF-16 code units, sooner
     else:
         names.sort(key=lambda name: name.encode("utf-16-be"))
-    return "{" + ",".join([f"{_encode_text(name)}:{_encode(value[name])}" for name in names]) + "}"
+    parts = []
+    for name in names:
+        inner = value[name]
+        parts.append(f"{_encode_text(name)}:{_encode_text(inner) if type(inner) is str else _encode(inner)}")
+    return "{" + ",".join(parts) + "}"
+
+
+def _encode_items(value: Sequence[object]) -> str:
+    return "[" + ",".join([_encode_text(item) if type(item) is str else _encode(item) for item in value]) + "]"
 
 
 def _encode_float(number: float) -> str:

@@ -49,12 +49,17 @@ class Task(StrEnum):
     """Mark and sign media that was made elsewhere; nothing is generated."""
 
 
+LENT_VOICE = "lent-voice"
+"""The role of a recording whose voice is to be imitated: its speaker must have agreed to the mode ``voice``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaRef:
     """One input, bound by its digest: what was approved is what is read."""
 
     role: str
-    """``portrait``, ``voice``, ``text``, ``driver``, ``target``, or ``media`` for what is labelled as it is."""
+    """``portrait``, ``voice``, ``text``, ``driver``, ``target``, ``lent-voice`` for a recording whose voice is to be
+    imitated, or ``media`` for what is labelled as it is."""
     path: Path | None
     """Where the bytes are; None for text given on the command line."""
     sha256: str
@@ -130,6 +135,8 @@ class Label:
     start: float = 0.0
     seconds: float | None = None
     """None: the whole video."""
+    icon: bool = False
+    """Whether the sign of AI, the capital letters in a frame, stands before the text."""
     rule_ids: tuple[str, ...] = ()
     """The rules of ``policies/rules.yaml`` that ask for it."""
 

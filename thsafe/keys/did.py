@@ -6,6 +6,7 @@ A did:key (W3C CCG, did:key Method v0.9 §3.1) is ``did:key:`` + multibase base5
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def did_from_public_key(key: Ed25519PublicKey) -> str:
     return _SCHEME + base58_encode(_ED25519_PREFIX + key.public_bytes_raw())
 
 
+@lru_cache(maxsize=256)
 def public_key_from_did(did: str) -> Ed25519PublicKey:
     """The key that a did:key names.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thsafe.core.errors import MarkError
+from thsafe.label.emblem import emblem, emblem_size
 from thsafe.label.glyphs import find_face, tallest
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ MARGIN = 0.6
 """Distance to the edge of the picture and between plates, in text heights."""
 _PAD_X, _PAD_Y = 0.62, 0.55
 _LINE_STEP = 1.75
+_ICON_GAP = 0.5
+"""Between the sign of AI and the text, in text heights."""
 _RADIUS = 0.34
 _HEADROOM = 1.03
 _FINE = 4
@@ -70,11 +73,13 @@ def draw_plate(label: Label, width: int, height: int) -> Plate:
     tall = text_pixels(label, width, height)
     font = face.at(face.size_for(label.text, tall))
     margin = round(MARGIN * tall)
-    room = width - 2 * margin - 2 * _PAD_X * tall
+    sign_rows, sign_columns = emblem_size(tall) if label.icon else (0, 0)
+    beside = sign_columns + (_ICON_GAP * tall if label.icon else 0)
+    room = width - 2 * margin - 2 * _PAD_X * tall - beside
     lines = _balanced(label.text, font, room)
     widest = max(font.getlength(line) for line in lines)
-    rows = _even(2 * _PAD_Y * tall + tall + (len(lines) - 1) * _LINE_STEP * tall)
-    columns = _even(2 * _PAD_X * tall + widest)
+    rows = _even(2 * _PAD_Y * tall + max(tall + (len(lines) - 1) * _LINE_STEP * tall, sign_rows))
+    columns = _even(2 * _PAD_X * tall + beside + widest)
     if columns > width or rows > height:
         raise MarkError(
             f'The label "{label.text}" does not fit into {width} x {height} pixels.',
@@ -83,7 +88,10 @@ def draw_plate(label: Label, width: int, height: int) -> Plate:
             rule="a label is never made smaller than the rule that asks for it",
             next_step="use a larger picture",
         )
-    ink, ruler = _draw_text(lines, font, tall, rows, columns)
+    ink, ruler = _draw_text(lines, font, tall, (rows, columns), round(beside))
+    if label.icon:
+        top, left = (rows - sign_rows) // 2, round(_PAD_X * tall)
+        ink[top : top + sign_rows, left : left + sign_columns] = emblem(tall)
     return Plate(backing=_rounded(rows, columns, _RADIUS * tall), ink=ink, text_height=tall, ruler=ruler)
 
 
@@ -119,11 +127,12 @@ def _wrap(text: str, font: FreeTypeFont, room: float) -> list[str]:
 
 
 def _draw_text(
-    lines: list[str], font: FreeTypeFont, tall: int, rows: int, columns: int
+    lines: list[str], font: FreeTypeFont, tall: int, size: tuple[int, int], left: int
 ) -> tuple[NDArray[np.float32], tuple[int, int, int, int]]:
-    """Coverage of the letters, and the box of one letter of full height."""
+    """Coverage of the letters, right of ``left``, and the box of one letter of full height."""
     from PIL import Image, ImageDraw
 
+    rows, columns = size
     canvas = Image.new("L", (columns, rows))
     pen = ImageDraw.Draw(canvas)
     sample = tallest("".join(lines))
@@ -132,11 +141,11 @@ def _draw_text(
     first = rows / 2 - ((len(lines) - 1) * _LINE_STEP + 1) * tall / 2 + tall - drop
     ruler: tuple[int, int, int, int] | None = None
     for number, line in enumerate(lines):
-        x = (columns - font.getlength(line)) / 2
+        x = left + (columns - left - font.getlength(line)) / 2
         y = round(first + number * _LINE_STEP * tall)
         pen.text((x, y), line, fill=255, font=font, anchor="ls")
         ruler = ruler or _ruler(line, font, x, y)
-    return np.asarray(canvas, np.float32) / 255, ruler or (0, 0, columns, rows)
+    return np.array(canvas, np.float32) / 255, ruler or (0, 0, columns, rows)
 
 
 def _ruler(line: str, font: FreeTypeFont, x: float, y: int) -> tuple[int, int, int, int] | None:

@@ -1,0 +1,51 @@
+"""The words a consent's scope is made of: a misspelt one would make a consent that opens nothing, so it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from policies.territories import is_known
+from thsafe.core.errors import UsageError
+from thsafe.core.types import Task
+
+VOICE: Final = "voice"
+"""The mode that lets a voice be imitated, beside the mode of the job itself; it is never part of a default."""
+MODES: Final = (*(str(task) for task in Task), VOICE)
+PURPOSES: Final = (
+    "accessibility", "advertising", "customer-service", "demonstration", "education", "entertainment",
+    "internal-communication", "marketing", "news", "personal", "political", "research", "satire", "testing",
+    "training-video", "translation",
+)  # fmt: skip
+"""Those of ``policies/20-use.cedar`` @id ``use.purpose`` that are not closed."""
+
+
+def check_scope(
+    *, modes: Iterable[str], purposes: Iterable[str], territories: Iterable[str], prohibited: Iterable[str] = ()
+) -> None:
+    """Make sure that a scope about to be asked for or given says what policy can read.
+
+    Raises:
+        UsageError: ``consent.scope``, naming the word and those that are known.
+    """
+    _known("mode", modes, MODES)
+    _known("purpose", [*purposes, *prohibited], PURPOSES)
+    for place in territories:
+        if not is_known(place):
+            raise _unknown("territory", place, "ISO 3166 codes such as DE or US-CA, EU, or WORLD")
+
+
+def _known(what: str, words: Iterable[str], known: Collection[str]) -> None:
+    for word in words:
+        if word not in known:
+            raise _unknown(what, word, ", ".join(known))
+
+
+def _unknown(what: str, word: str, known: str) -> UsageError:
+    return UsageError(
+        f'"{word[:60]}" is not a {what} that a consent can name.',
+        code="consent.scope",
+        found=f"--{what} {word[:60]}",
+        rule=f"known: {known}",
+        next_step="correct the word",
+    )

@@ -1,20 +1,10 @@
-"""A log to work on, on both stores, with a clock that tests can move.
+"""A log to work on, on both stores, with a clock that tests can move."""
 
-PostgreSQL is the server named by ``THSAFE_TEST_POSTGRES``, else a throwaway cluster started from Debian's binaries;
-where there is neither, its half of the suite skips with the reason.
-"""
-
-import os
-import secrets
-import shutil
-import subprocess
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import create_engine, make_url, text
 
 from thsafe.home import Home
 from thsafe.ledger.log import Ledger
@@ -43,53 +33,6 @@ def clock():
 def key():
     """Signs checkpoints; the same in every test."""
     return _KEY
-
-
-@pytest.fixture(scope="session")
-def postgres_server():
-    """URL of a PostgreSQL server on which databases may be made and dropped."""
-    named = os.environ.get("THSAFE_TEST_POSTGRES")
-    if named:
-        yield named
-        return
-    pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed (thsafe[postgres])")
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not versions:
-        pytest.skip("no PostgreSQL: set THSAFE_TEST_POSTGRES or apt-get install postgresql")
-    programs = versions[-1].parent
-    # The server refuses to run as root; Debian's package made a user for it.
-    user = "postgres" if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="thsafe-pg-"))
-    if user is not None:
-        shutil.chown(folder, user, user)
-
-    def call(program, *arguments):
-        command = [programs / program, *arguments]
-        subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-
-    data = folder / "data"
-    call("initdb", "-D", data, "-A", "trust", "-U", "thsafe", "--no-sync", "-E", "UTF8", "--locale=C")
-    settings = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=50"
-    call("pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", settings, "start")
-    try:
-        yield f"postgresql://thsafe@/postgres?host={folder}"
-    finally:
-        call("pg_ctl", "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def postgres_url(postgres_server):
-    """An empty database of this test's own."""
-    address = make_url(postgres_server).set(drivername="postgresql+psycopg")
-    name = f"thsafe_test_{secrets.token_hex(6)}"
-    server = create_engine(address, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield address.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

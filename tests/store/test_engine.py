@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import event, insert, select, text, update
 
 from thsafe.core.errors import StoreError
-from thsafe.store import engine as engines
-from thsafe.store import schema
+from thsafe.store import failures, schema
 from thsafe.store.engine import open_engine, reading, writing
+from thsafe.store.failures import translated
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_no_such_folder(tmp_path):
 
 
 def test_locked(engine, path, monkeypatch):
-    monkeypatch.setattr(engines, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(failures, "BUSY_SECONDS", 0.05)
     impatient = open_engine(f"sqlite:///{path}")
     with writing(engine), pytest.raises(StoreError) as caught, writing(impatient):
         pass
@@ -144,7 +144,7 @@ def test_full_disk(engine):
     with engine.connect() as connection:
         connection.execute(text("PRAGMA max_page_count=1"))
         connection.commit()
-        with pytest.raises(StoreError) as caught, engines._translated(engine):
+        with pytest.raises(StoreError) as caught, translated(engine):
             connection.execute(update(schema.head).values(frontier=b"\0" * 1_000_000))
         connection.rollback()
     assert caught.value.code == "store.full"

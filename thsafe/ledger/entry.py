@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 
 from sqlalchemy import RowMapping
@@ -44,10 +45,25 @@ class Draft:
     """An event on its way into the log, with the rows that belong to it."""
 
     event: Mapping[str, Json]
-    uses: Mapping[str, int | None]
+    at: datetime | None = None
+    """The clock of a writer that staged it; otherwise it is read when it is the event's turn."""
+    uses: Mapping[str, int | None] = field(default_factory=dict)
     output: OutputRecord | None = None
     personal: Mapping[str, Json] | None = None
     subject: str | None = None
+
+
+def check_event(event: Mapping[str, Json]) -> None:
+    """Refuse what cannot become a leaf.
+
+    Raises:
+        ValueError: the event has no type or sets a field of the log's own.
+    """
+    kind = event.get("type")
+    if not isinstance(kind, str) or not kind:
+        raise ValueError("an event has a type")
+    if taken := sorted(RESERVED & set(event)):
+        raise ValueError(f"the log itself writes {', '.join(taken)}")
 
 
 def entry_of(draft: Draft, *, index: int, at: str, uses: Mapping[str, int], sealed: str | None) -> Entry:
@@ -56,11 +72,7 @@ def entry_of(draft: Draft, *, index: int, at: str, uses: Mapping[str, int], seal
     Raises:
         ValueError: the event has no type, sets a reserved field or cannot be written as JSON.
     """
-    kind = draft.event.get("type")
-    if not isinstance(kind, str) or not kind:
-        raise ValueError("an event has a type")
-    if taken := sorted(RESERVED & set(draft.event)):
-        raise ValueError(f"the log itself writes {', '.join(taken)}")
+    check_event(draft.event)
     fields: dict[str, Json] = {**draft.event, "v": LEAF_VERSION, "seq": index, "ts": at}
     if uses:
         fields["uses"] = dict(uses)

@@ -24,10 +24,11 @@ from thsafe.ledger import personal as personal_fields
 from thsafe.ledger.entry import Draft, Entry, entry_from
 from thsafe.ledger.note import Checkpoint, Verifier, parse_checkpoint
 from thsafe.ledger.proof import InclusionProof, prove, prove_consistency
+from thsafe.ledger.sequencer import Sequencer
 from thsafe.ledger.write import Writer, used
 from thsafe.store import schema
 from thsafe.store.engine import open_engine, reading, scrub, writing
-from thsafe.store.outputs import OutputRecord, Outputs, forget_thumbnails
+from thsafe.store.outputs import OutputRecord, Outputs, forget_outputs
 
 if TYPE_CHECKING:
     from thsafe.ledger.check import LogReport
@@ -48,6 +49,9 @@ class Ledger:
             self.origin: str = connection.execute(select(schema.head.c.origin)).scalar_one()
             """The log's name, ``thsafe/`` and a random id: no host, no person."""
         self._writer = Writer(origin=self.origin, key=key, clock=clock)
+        # Where writers of many machines meet, events are staged for one of them to write.
+        postgresql = engine.dialect.name == "postgresql"
+        self._sequencer = Sequencer(engine=engine, writer=self._writer) if postgresql else None
 
     @classmethod
     def open(cls, home: Home, *, key: Ed25519PrivateKey | None = None, clock: Clock = system_clock) -> Ledger:
@@ -104,12 +108,14 @@ class Ledger:
             ValueError: the event has no type, sets a reserved field or cannot be written as JSON.
         """
         draft = Draft(event=event, uses=uses or {}, output=output, personal=personal, subject=subject)
+        if self._sequencer is not None and output is None and personal is None:
+            return self._sequencer.append(draft)
         with writing(self._engine) as connection:
             return self._writer.append(connection, [draft])[0]
 
     def append_many(self, events: Iterable[Mapping[str, Json]]) -> tuple[Entry, ...]:
         """Write events in one transaction: all or none. For batches; uses and outputs go one by one."""
-        drafts = [Draft(event=event, uses={}) for event in events]
+        drafts = [Draft(event=event) for event in events]
         if not drafts:
             return ()
         with writing(self._engine) as connection:
@@ -118,8 +124,9 @@ class Ledger:
     def erase(self, subject: str, *, consents: Sequence[str] = (), counts: Mapping[str, int] | None = None) -> Entry:
         """Make a subject's personal fields unreadable for good, and log that it was done.
 
-        Key, salts and ciphertexts are deleted; leaves, root and proofs stay as they are. Thumbnails of outputs made
-        under ``consents`` go too. The entry names the erased entries, not the subject; ``counts`` says what else went.
+        Key, salts and ciphertexts are deleted; leaves, root and proofs stay as they are. Thumbnails, stored
+        manifests and fingerprints of outputs made under ``consents`` go too. The entry names the erased entries, not
+        the subject; ``counts`` says what else went.
         """
         with writing(self._engine) as connection:
             erased = personal_fields.erase(connection, subject)
@@ -127,9 +134,15 @@ class Ledger:
             of_jobs = select(schema.entry.c.position).where(
                 schema.entry.c.type == "output", schema.entry.c.job.in_(jobs)
             )
-            thumbnails = forget_thumbnails(connection, list(connection.execute(of_jobs).scalars()))
-            event = {"type": "erase", "entries": erased, "thumbnails": thumbnails, "consents": sorted(consents)}
-            draft = Draft(event={**(counts or {}), **event}, uses={})
+            manifests, thumbnails = forget_outputs(connection, list(connection.execute(of_jobs).scalars()))
+            event = {
+                "type": "erase",
+                "entries": erased,
+                "manifests": manifests,
+                "thumbnails": thumbnails,
+                "consents": sorted(consents),
+            }
+            draft = Draft(event={**(counts or {}), **event})
             entry = self._writer.append(connection, [draft])[0]
         scrub(self._engine)
         return entry

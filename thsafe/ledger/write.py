@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
-from thsafe.core.clock import Clock, from_text, to_text
-from thsafe.core.errors import ConsentRefused, LedgerBroken, StoreError
+from thsafe.core.clock import Clock, to_text
+from thsafe.core.errors import ConsentRefused, LedgerBroken, StoreError, ThsafeError
 from thsafe.ledger import merkle, personal
 from thsafe.ledger.entry import Draft, Entry, entry_of, row_of
 from thsafe.ledger.merkle import Frontier, Node
@@ -37,52 +37,67 @@ class Writer:
     clock: Clock
 
     def append(self, connection: Connection, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
-        """Write drafts in order; errors as ``Ledger.append``."""
+        """Write drafts in order, all or none; errors as ``Ledger.append``."""
         head = connection.execute(select(schema.head)).mappings().one()
-        frontier = _frontier(head)
-        at = self._now(head["last_at"])
-        entries: list[Entry] = []
+        # Read now: it may have taken long until the database was ours.
+        check_clock(self.clock(), str(head["last_at"]))
+        entries = []
+        for answer in self.sequence(connection, drafts, head=head):
+            if isinstance(answer, ThsafeError):
+                raise answer
+            entries.append(answer)
+        return tuple(entries)
+
+    def sequence(
+        self, connection: Connection, drafts: Sequence[Draft], *, head: RowMapping | None = None
+    ) -> tuple[Entry | ThsafeError, ...]:
+        """Write the drafts that can be, in order; those that cannot get the error as their answer.
+
+        Their clocks were looked at before. ``head`` is the log's, if it was read in this transaction.
+
+        Raises:
+            LedgerBroken: ``log.head``: nothing can be appended at all.
+            ValueError: a draft is no event.
+        """
+        if head is None:
+            head = connection.execute(select(schema.head)).mappings().one()
+        frontier, last_at, now = _frontier(head), str(head["last_at"]), self.clock()
+        counts: dict[str, int] = {}
+        answers: list[Entry | ThsafeError] = []
+        written: list[tuple[Draft, Entry, personal.Sealed | None]] = []
         nodes: list[tuple[Node, bytes]] = []
-        sealed_fields: list[personal.Sealed | None] = []
         sealing = False
         for draft in drafts:
-            index = frontier.size
-            uses = _count_uses(connection, draft.uses)
+            try:
+                uses = _count_uses(connection, draft.uses, counts)
+            except ConsentRefused as refusal:
+                answers.append(refusal)
+                continue
             sealed = _seal_personal(connection, draft)
-            entry = entry_of(draft, index=index, at=at, uses=uses, sealed=sealed.digest if sealed else None)
-            sealed_fields.append(sealed)
+            # In text the order of times is that of the alphabet; within the tolerance time stands still.
+            at = max(to_text(draft.at or now), last_at)
+            entry = entry_of(draft, index=frontier.size, at=at, uses=uses, sealed=sealed.digest if sealed else None)
+            counts |= uses
+            last_at = at
             frontier, made = frontier.append(bytes.fromhex(entry.leaf_hash))
             nodes += made
-            entries.append(entry)
+            answers.append(entry)
+            written.append((draft, entry, sealed))
             sealing = sealing or entry.type in _SEALING or frontier.size % _CHECKPOINT_EVERY == 0
-        connection.execute(insert(schema.entry), [row_of(entry) for entry in entries])
-        for draft, entry, sealed in zip(drafts, entries, sealed_fields, strict=True):
+        if not written:
+            return tuple(answers)
+        connection.execute(insert(schema.entry), [row_of(entry) for _, entry, _ in written])
+        for draft, entry, sealed in written:
             _attach(connection, draft, entry, sealed)
         if nodes:
             rows = [{"number": merkle.number(node), "hash": value} for node, value in nodes]
             connection.execute(insert(schema.node), rows)
         root = frontier.root()
-        new_head = {"size": frontier.size, "root": root, "frontier": frontier.packed(), "last_at": at}
+        new_head = {"size": frontier.size, "root": root, "frontier": frontier.packed(), "last_at": last_at}
         connection.execute(update(schema.head).values(new_head))
         if sealing and self.key is not None:
             self.seal(connection, size=frontier.size, root=root)
-        return tuple(entries)
-
-    def _now(self, last_at: str) -> str:
-        now = self.clock()
-        if not last_at:
-            return to_text(now)
-        last = from_text(last_at)
-        if now < last - _SKEW:
-            raise StoreError(
-                "The clock was turned back: the log has a later time than the machine.",
-                code="log.clock",
-                found=f"clock {to_text(now)}, last entry {last_at}",
-                rule="entries are in the order of time; consent windows are judged by it",
-                next_step="set the clock right: timedatectl set-ntp true",
-                log="nothing was written",
-            )
-        return to_text(max(now, last))
+        return tuple(answers)
 
     def seal(self, connection: Connection, *, size: int, root: bytes) -> Checkpoint:
         """Sign and keep a state of the log, or give back the checkpoint that it has already."""
@@ -101,6 +116,28 @@ class Writer:
         return checkpoint
 
 
+def latest_for(now: datetime) -> str:
+    """The latest time that the log may have for a writer whose clock says ``now``."""
+    return to_text(now + _SKEW)
+
+
+def check_clock(now: datetime, last_at: str) -> None:
+    """Refuse a clock that was turned back.
+
+    Raises:
+        StoreError: ``log.clock``.
+    """
+    if last_at > latest_for(now):
+        raise StoreError(
+            "The clock was turned back: the log has a later time than the machine.",
+            code="log.clock",
+            found=f"clock {to_text(now)}, last entry {last_at}",
+            rule="entries are in the order of time; consent windows are judged by it",
+            next_step="set the clock right: timedatectl set-ntp true",
+            log="nothing was written",
+        )
+
+
 def _frontier(head: RowMapping) -> Frontier:
     try:
         return Frontier.from_bytes(head["size"], head["frontier"])
@@ -113,11 +150,14 @@ def _frontier(head: RowMapping) -> Frontier:
         ) from problem
 
 
-def _count_uses(connection: Connection, limits: Mapping[str, int | None]) -> dict[str, int]:
-    """The number that each use will have; raises ConsentRefused where that exceeds the limit."""
+def _count_uses(connection: Connection, limits: Mapping[str, int | None], counted: Mapping[str, int]) -> dict[str, int]:
+    """The number that each use will have; raises ConsentRefused where that exceeds the limit.
+
+    ``counted`` are the uses so far of consents that this transaction has used already.
+    """
     numbers: dict[str, int] = {}
     for consent, limit in limits.items():
-        count = used(connection, consent)
+        count = counted[consent] if consent in counted else used(connection, consent)
         if limit is not None and count >= limit:
             raise ConsentRefused(
                 "The consent is used up.",

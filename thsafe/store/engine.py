@@ -8,25 +8,30 @@ moment. Driver errors leave both as StoreErrors that say what to do.
 from __future__ import annotations
 
 import os
-import secrets
+import random
+import sqlite3
+import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from thsafe.core.clock import system_clock, to_text
 from thsafe.core.errors import MissingError, StoreError
-from thsafe.store import schema
+from thsafe.store import failures, versions
+from thsafe.store.failures import shown, translated
 
-BUSY_SECONDS = 30.0
-"""How long a writer waits for another process before it gives up."""
+_EXCLUSIVE = "BEGIN IMMEDIATE"
+LOCK = int.from_bytes(sha256(b"thsafe log").digest()[:8], "big", signed=True)
+"""PostgreSQL advisory lock of whoever writes the log."""
 
-_ADVISORY_LOCK = int.from_bytes(sha256(b"thsafe log").digest()[:8], "big", signed=True)
+STALLED_SECONDS = 20
+"""A writer that holds PostgreSQL's lock and does nothing for so long is disconnected by the server: another goes on."""
 
 
 def open_engine(url: str) -> Engine:
@@ -52,12 +57,12 @@ def open_engine(url: str) -> Engine:
             raise _unknown_url(url)
     try:
         with reading(engine) as connection:
-            ready = _is_ready(connection, where=_shown(engine.url))
+            ready = versions.is_ready(connection, where=shown(engine.url))
         if not ready:
             with writing(engine) as connection:
                 # Another process may have been faster between the two transactions.
-                if not _is_ready(connection, where=_shown(engine.url)):
-                    _create(connection)
+                if not versions.is_ready(connection, where=shown(engine.url)):
+                    versions.create(connection)
     except BaseException:
         engine.dispose()
         raise
@@ -71,11 +76,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises:
         StoreError: the database is locked, read-only, full or gone.
     """
-    with _translated(engine), engine.connect() as connection:
-        connection.execution_options(thsafe_begin="BEGIN IMMEDIATE")
+    with translated(engine), engine.connect() as connection:
+        connection.execution_options(thsafe_begin=_EXCLUSIVE)
         with connection.begin():
             if engine.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+                connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{STALLED_SECONDS}s'"))
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             yield connection
 
 
@@ -86,17 +92,28 @@ def reading(engine: Engine) -> Iterator[Connection]:
     Raises:
         StoreError: the database cannot be read.
     """
-    with _translated(engine), engine.connect() as connection:
+    with translated(engine), engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
             yield connection
 
 
+@contextmanager
+def talking(engine: Engine) -> Iterator[Connection]:
+    """A connection on which each statement is a transaction of its own; for ``thsafe.store.stage``.
+
+    Raises:
+        StoreError: the database is locked, read-only, full or gone.
+    """
+    with translated(engine), engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def scrub(engine: Engine) -> None:
     """After an erasure: leave no copy of the deleted bytes in SQLite's write-ahead log."""
     if engine.dialect.name == "sqlite":
-        with _translated(engine), engine.connect() as connection:
+        with translated(engine), engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
@@ -107,8 +124,7 @@ def _open_sqlite(address: URL) -> Engine:
     path = Path(address.database)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # SQLite gives its -wal and -shm files the mode of the database: private from the first byte.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        _make_private(path)
     except OSError as problem:
         raise StoreError(
             f"The database cannot be opened: {path}",
@@ -116,33 +132,76 @@ def _open_sqlite(address: URL) -> Engine:
             found=str(problem),
             next_step="check the owner and mode of this path, or set THSAFE_HOME or THSAFE_DB to another",
         ) from problem
-    engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(address, connect_args={"timeout": failures.BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite_connection)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite_connection(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+def _make_private(path: Path) -> None:
+    """An empty file of mode 0600, if there is none; SQLite gives its -wal and -shm files the mode of the database.
+
+    It is made beside and linked into place: closing a database file lets go of every lock that this process holds on
+    it (https://sqlite.org/howtocorrupt.html §2.2), so nobody but SQLite may ever have it open.
+    """
+    if path.exists():
+        return
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    os.close(handle)
+    try:
+        with suppress(FileExistsError):  # another process was faster
+            os.link(name, path)
+    finally:
+        Path(name).unlink()
+
+
+def _prepare_sqlite_connection(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     # The driver must not begin transactions by itself: _begin_sqlite says which kind is wanted.
     connection.isolation_level = None
-    cursor = connection.cursor()
+    # SQLite does not wait here by itself: two programs that open a new database at once would fail.
+    _patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"))
     for pragma in (
-        "journal_mode=WAL",
         "synchronous=FULL",  # NORMAL is 7x faster and loses the last commits on a power cut
         "foreign_keys=ON",
         "secure_delete=ON",  # erased personal fields must not linger in free pages
     ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(str(connection.get_execution_options().get("thsafe_begin", "BEGIN")))
+    wanted = connection.get_execution_options().get("thsafe_begin", "BEGIN")
+    if wanted != _EXCLUSIVE:
+        connection.exec_driver_sql("BEGIN")
+        return
+    # SQLite's own waiting looks every tenth of a second: among eight writers one can miss its turn for half a minute.
+    driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        _patiently(lambda: connection.exec_driver_sql(_EXCLUSIVE))
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={failures.BUSY_SECONDS * 1000:.0f}")
+
+
+def _patiently(call: Callable[[], object]) -> None:
+    """Try again while another process holds the database, every few milliseconds."""
+    started = time.monotonic()
+    while True:
+        try:
+            call()
+        except (sqlite3.OperationalError, DBAPIError) as problem:
+            name = failures.name_of(problem.orig if isinstance(problem, DBAPIError) else problem)
+            waited = time.monotonic() - started
+            if not name.startswith("SQLITE_BUSY") or waited > failures.BUSY_SECONDS:
+                raise
+            # Not in step with the others; seldom, once it takes long.
+            time.sleep(random.uniform(0.5, 1.5) * min(0.01, 0.001 + waited / 50))  # noqa: S311 - no secret
+        else:
+            return
 
 
 def _open_postgresql(address: URL) -> Engine:
     try:
-        return create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        engine = create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
     except (ImportError, NoSuchModuleError) as problem:
         raise MissingError(
             "The PostgreSQL driver is not installed.",
@@ -150,114 +209,15 @@ def _open_postgresql(address: URL) -> Engine:
             found=str(problem),
             next_step="pip install 'thsafe[postgres]'",
         ) from problem
+    event.listen(engine, "connect", _prepare_postgresql_connection)
+    return engine
 
 
-def _is_ready(connection: Connection, *, where: str) -> bool:
-    """Are our tables there? Refuses a database that is not ours or is newer than this code."""
-    names = set(inspect(connection).get_table_names())
-    if schema.schema.name not in names:
-        if taken := sorted(names & set(schema.metadata.tables)):
-            raise StoreError(
-                f"The database belongs to another program: {where}",
-                code="store.foreign",
-                found=f"tables {', '.join(taken)} without {schema.schema.name}",
-                next_step="set THSAFE_DB to a database of its own",
-            )
-        return False
-    version = connection.execute(select(schema.schema.c.version)).scalar_one()
-    if version > schema.SCHEMA_VERSION:
-        raise StoreError(
-            f"The database was written by a newer thsafe: {where}",
-            code="store.newer-schema",
-            found=f"schema version {version}; this program knows {schema.SCHEMA_VERSION}",
-            next_step="upgrade: pip install --upgrade thsafe",
-        )
-    return True
-
-
-def _create(connection: Connection) -> None:
-    """All tables, the empty tree and the log's name."""
-    schema.metadata.create_all(connection, checkfirst=False)
-    made_at = to_text(system_clock())
-    connection.execute(insert(schema.schema).values(version=schema.SCHEMA_VERSION, made_at=made_at))
-    connection.execute(
-        insert(schema.head).values(
-            one=1,
-            # A random name: checkpoints travel to witnesses, so they say neither whose host nor who it is.
-            origin=f"thsafe/{secrets.token_hex(16)}",
-            size=0,
-            root=sha256(b"").digest(),
-            frontier=b"",
-            last_at="",
-        )
-    )
-
-
-@contextmanager
-def _translated(engine: Engine) -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as problem:
-        raise _explain(problem, _shown(engine.url)) from problem
-
-
-def _explain(problem: DBAPIError, where: str) -> StoreError:
-    """The driver's error as one a person can act on."""
-    name = str(getattr(problem.orig, "sqlite_errorname", "") or type(problem.orig).__name__)
-    code, message, next_step = next(rest for matches, *rest in _FAILURES if matches(name))
-    return StoreError(
-        f"{message}: {where}",
-        code=code,
-        found=f"{name}: {problem.orig}".strip(),
-        next_step=next_step,
-        log="nothing was written",
-    )
-
-
-_FAILURES: tuple[tuple[Callable[[str], bool], str, str, str], ...] = (
-    (
-        lambda name: name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "LockNotAvailable")),
-        "store.locked",
-        f"Another process held the database for {BUSY_SECONDS:.0f} s",
-        "wait for the other thsafe to finish, or stop it; for many writers set THSAFE_DB to a PostgreSQL URL",
-    ),
-    (
-        lambda name: name.startswith(("SQLITE_READONLY", "ReadOnlySqlTransaction", "InsufficientPrivilege")),
-        "store.read-only",
-        "The database cannot be written",
-        "give this user write access to the file and its folder, or set THSAFE_HOME",
-    ),
-    (
-        lambda name: name.startswith(("SQLITE_FULL", "DiskFull")),
-        "store.full",
-        "The disk that holds the database is full",
-        "free some space and run the command again",
-    ),
-    (
-        lambda name: name.startswith("SQLITE_NOTADB"),
-        "store.not-a-database",
-        "This file is not a database",
-        "move it away, or set THSAFE_HOME or THSAFE_DB to another place",
-    ),
-    (
-        lambda name: name.startswith("SQLITE_CORRUPT"),
-        "store.corrupt",
-        "The database is damaged",
-        "restore it from a backup, then run: thsafe log verify",
-    ),
-    (
-        lambda name: name.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR", "OperationalError", "Interface")),
-        "store.unavailable",
-        "The database cannot be reached",
-        "check that the server or the disk is there and that THSAFE_DB names it",
-    ),
-    (
-        lambda _name: True,
-        "store.failed",
-        "The database refused a statement",
-        "run: thsafe log verify; if it finds nothing, report this with the text above",
-    ),
-)
+def _prepare_postgresql_connection(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SET lock_timeout = '{failures.BUSY_SECONDS * 1000:.0f}ms'")
+    cursor.close()
+    connection.commit()
 
 
 def _unknown_url(url: str) -> StoreError:
@@ -267,8 +227,3 @@ def _unknown_url(url: str) -> StoreError:
         found=url.rpartition("@")[2],
         next_step="use sqlite:///PATH or postgresql://USER@HOST/NAME",
     )
-
-
-def _shown(url: URL) -> str:
-    """The address without its password."""
-    return url.database or "" if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)

@@ -1,4 +1,4 @@
-"""The tables, as SQLAlchemy Core metadata.
+"""The tables, as queries see them (SQLAlchemy Core); ``migrations`` alone makes and changes them.
 
 ``log_*`` belong to ``thsafe.ledger``; ``output`` to ``thsafe.store.outputs``; ``thsafe_schema`` tells which version of
 all this a database holds. Digests are kept as raw 32 bytes where the tree needs them and as hexadecimal text where a
@@ -10,8 +10,10 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
+    DateTime,
     Float,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -20,9 +22,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    func,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # SQLite stores a table under its key only where the column is declared exactly INTEGER.
 _Position = BigInteger().with_variant(Integer, "sqlite")
@@ -79,6 +82,18 @@ checkpoint = Table(
     Column("at", Text, nullable=False),
     Column("note", Text, nullable=False),
 )
+
+stage = Table(
+    "log_stage",
+    metadata,
+    Column("number", _Position, Identity(), primary_key=True),
+    Column("event", Text, nullable=False),
+    Column("uses", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("staged_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("answer", Text),
+)
+"""Events that wait for their place in the log (``thsafe.store.stage``); PostgreSQL alone uses it."""
 
 consent_use = Table(
     "consent_use",

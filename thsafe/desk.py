@@ -6,6 +6,7 @@ between desks is a file.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from thsafe.consent.grant import commit_all, has_subject_key, new_subject_key, s
 from thsafe.consent.present import present
 from thsafe.consent.record import ConsentRecord, Reference, Terms
 from thsafe.consent.revoke import withdraw, withdrawn
-from thsafe.consent.store import ConsentStore
+from thsafe.consent.store import PICTURES, ConsentStore
 from thsafe.consent.verify import status_facts
 from thsafe.consent.vocabulary import check_scope
 from thsafe.core.clock import Clock, system_clock
@@ -156,15 +157,37 @@ class Desk:
         return record
 
     def countersign(
-        self, document: Mapping[str, Json], *, recording: Path | None = None, check_words: bool = False
+        self,
+        document: Mapping[str, Json],
+        *,
+        recording: Path | None = None,
+        check_words: bool = False,
+        portraits: Sequence[Path] = (),
     ) -> ConsentRecord:
         """The collector's side: check, vouch, keep and log.
 
+        Args:
+            document: the record as the person signed it.
+            recording: the recording as it came.
+            check_words: have the offline recogniser listen too.
+            portraits: the approved pictures as they came; where they lie is kept in the vault, for comparing faces.
+
         Raises:
-            ConsentRefused: see ``thsafe.consent.collect.countersign``; ``consent.phrase``.
+            ConsentRefused: see ``thsafe.consent.collect.countersign``; ``consent.phrase``; ``consent.picture`` for a
+                portrait that the record does not name.
         """
         installation = Installation.open(self.home)
         given = ConsentRecord.parse(document)
+        places = {sha256_of(path): str(path.absolute()) for path in portraits}
+        unknown = [place for sha256, place in places.items() if not given.covers_media(sha256)]
+        if unknown:
+            raise ConsentRefused(
+                "This picture is not among those that the record names.",
+                code="consent.picture",
+                found=", ".join(unknown),
+                rule="the person signs the digest of the very file",
+                next_step="ask the person for the file as they signed it",
+            )
         record = countersign(
             document,
             installation.ring.gate_key(),
@@ -173,7 +196,7 @@ class Desk:
             taken=tuple(taken_places(self.store, besides=given.id)),
             heard=_heard(recording, phrase_of(given)) if check_words else None,
         )
-        self.store.add(record)
+        self.store.add(record, {PICTURES: places} if places else None)
         self.log_created(record)
         return record
 
@@ -230,6 +253,14 @@ class Desk:
         """How often it was used here."""
         installation = Installation.open_or_none(self.home)
         return 0 if installation is None else installation.ledger.uses(record.id)
+
+    def matches(self, record: ConsentRecord) -> dict[str, int]:
+        """By which means inputs were found to be covered, and how often."""
+        installation = Installation.open_or_none(self.home)
+        found: Counter[str] = Counter()
+        for entry in installation.ledger.find("intent", consent=record.id) if installation is not None else ():
+            found.update(item["match"] for item in entry.event["consents"] if item["id"] == record.id)
+        return dict(found)
 
     def withdraw(self, record: ConsentRecord, *, purpose: str, lift: bool = False) -> dict[str, Json]:
         """Revoke or suspend, in effect from the next question to the gate on; returns the signed statement.

@@ -329,7 +329,7 @@ class Gate:
                     "id": finding.candidate.record.id,
                     "digest": finding.candidate.record.digest,
                     "assurance": finding.candidate.record.assurance,
-                    "match": "" if finding.match is None else finding.match.method,
+                    **({"match": ""} if finding.match is None else finding.match.facts()),
                     "input": finding.ref.role,
                 }
                 for finding in findings

@@ -5,7 +5,7 @@ Nothing is made here except on request: ``Installation.open`` fails with the nex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -57,15 +57,26 @@ class Installation:
                 return None
             raise
 
-    def gate(self) -> Gate:
-        """The gate over this installation's consents, policies and log."""
+    def gate(self, *, synthetic_proof: Callable[[MediaRef], bool] | None = None) -> Gate:
+        """The gate over this installation's consents, policies and log.
+
+        Args:
+            synthetic_proof: what shows that a picture shows nobody real; that it was drawn here, if None.
+        """
+        from thsafe.consent.faces import FacenetMatcher
         from thsafe.drawing import shows_nobody
         from thsafe.gate import Gate
 
         def proof(ref: MediaRef) -> bool:
             return shows_nobody(ref, self)
 
-        return Gate(self.home, ledger=self.ledger, keys=self.ring, synthetic_proof=proof)
+        return Gate(
+            self.home,
+            ledger=self.ledger,
+            keys=self.ring,
+            synthetic_proof=synthetic_proof or proof,
+            face_matcher=FacenetMatcher.installed(self.home),
+        )
 
     def recognised(self, ref: MediaRef) -> MediaRef:
         """An input as this installation knows it: a picture that it has drawn itself shows a synthetic performer."""

@@ -101,15 +101,8 @@ class Labeller(Generator):
 
     def gate_of(self, installation: Installation) -> Gate:
         """The installation's gate, to which a file looked through for faces is proof that it shows nobody real."""
-        from thsafe.gate import Gate
-
         looked_through = self._empty
-        return Gate(
-            installation.home,
-            ledger=installation.ledger,
-            keys=installation.ring,
-            synthetic_proof=lambda ref: ref.sha256 in looked_through,
-        )
+        return installation.gate(synthetic_proof=lambda ref: ref.sha256 in looked_through)
 
     def render(self, request: Request, permit: Permit, progress: Progress) -> Draft:
         """The file's own frames and sound."""

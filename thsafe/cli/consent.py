@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,6 +15,9 @@ from thsafe.core.types import Json
 if TYPE_CHECKING:
     from thsafe.consent.record import ConsentRecord
     from thsafe.desk import Desk
+
+
+_MATCHES: Final = {"exact-media": "the very file that was approved"}
 
 
 @click.group(
@@ -155,9 +158,11 @@ def status(consent_id: str, as_json: bool) -> None:
     record = desk.store.get(consent_id)
     state, uses, limit = desk.state(record), desk.uses(record), record.terms.scope.max_uses
     if as_json:
-        print_json({"id": record.id, "state": state, "uses": uses, "max_uses": limit})
+        print_json({"id": record.id, "state": state, "uses": uses, "max_uses": limit, "matches": desk.matches(record)})
         return
     click.echo(f"{record.id}  {state}, used {uses} times" + ("" if limit is None else f" of {limit}"))
+    for method, count in desk.matches(record).items():
+        click.echo(f"  {count} x {_MATCHES.get(method, f'faces compared ({method})')}")
 
 
 def _withdrawal_options(command: click.decorators.FC) -> click.decorators.FC:

@@ -66,6 +66,13 @@ _DATE: Final = click.DateTime(formats=["%Y-%m-%d"])
     show_default=True,
     help="What withdrawal is to mean.",
 )
+@click.option(
+    "--face-comparison",
+    type=click.Choice(["in-memory", "never"]),
+    default="in-memory",
+    show_default=True,
+    help="Whether another picture of the person may be used when its face matches an approved one.",
+)
 @click.option("--compensation", metavar="REF", help="Reference to an agreement on pay.")
 @click.option("--privacy-notice", metavar="REF", help="Reference to the notice that the person was given.")
 @click.option("-o", "--output", "output_path", required=True, type=click.Path(path_type=Path), help="The request.")
@@ -90,6 +97,7 @@ def request(
     estate: str | None,
     represented_by: str,
     on_withdrawal: str,
+    face_comparison: str,
     compensation: str | None,
     privacy_notice: str | None,
     output_path: Path,
@@ -99,6 +107,7 @@ def request(
     from datetime import timedelta
 
     from thsafe.consent.files import write_json
+    from thsafe.consent.match import TRANSIENT
     from thsafe.consent.record import Delegate, Scope, Terms
     from thsafe.core.clock import system_clock
 
@@ -128,6 +137,7 @@ def request(
         estate=estate,
         represented_by=represented_by,
         on_withdrawal=on_withdrawal,
+        biometric={"use": TRANSIENT if face_comparison == "in-memory" else "none", "stored": "none"},
         compensation_ref=compensation,
         notice_ref=privacy_notice,
     )
@@ -196,13 +206,29 @@ def record(
 @click.argument("file", metavar="SIGNED", type=click.Path(path_type=Path))
 @click.option("--recording", type=click.Path(path_type=Path), help="The recording as it came; listen to it first.")
 @click.option("--check-words", is_flag=True, help="Have the offline recogniser listen (English, needs pocketsphinx).")
+@click.option(
+    "--portrait",
+    "portraits",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="The approved picture as it came; checked, and its place kept here. Repeatable.",
+)
 @click.option("-o", "--output", "output_path", type=click.Path(path_type=Path), help="Also write the record to a file.")
 @json_option
-def countersign(file: Path, recording: Path | None, check_words: bool, output_path: Path | None, as_json: bool) -> None:
+def countersign(
+    file: Path,
+    recording: Path | None,
+    check_words: bool,
+    portraits: tuple[Path, ...],
+    output_path: Path | None,
+    as_json: bool,
+) -> None:
     """Vouch, as the collector, that the person who signed is the one in the picture and has read the words."""
     from thsafe.consent.files import read_object, write_json
 
-    done = _desk().countersign(read_object(file, "consent record"), recording=recording, check_words=check_words)
+    done = _desk().countersign(
+        read_object(file, "consent record"), recording=recording, check_words=check_words, portraits=portraits
+    )
     if output_path is not None:
         write_json(output_path, dict(done.document))
     if as_json:

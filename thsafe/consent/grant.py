@@ -12,7 +12,7 @@ from thsafe.consent import proof
 from thsafe.consent.files import sha256_of, write_private
 from thsafe.consent.record import ConsentRecord, Reference, Scope, Terms, build, commit
 from thsafe.consent.status import new_entries
-from thsafe.consent.store import ConsentStore
+from thsafe.consent.store import PICTURES, ConsentStore
 from thsafe.consent.vocabulary import check_scope
 from thsafe.core.clock import Clock, system_clock
 from thsafe.core.errors import SigningError, UsageError
@@ -126,7 +126,7 @@ def create_self_consent(
     document = proof.sign(document, key, created=now)
     document = proof.sign(document, ring.gate_key(), created=now)
     record = ConsentRecord.parse(document)
-    store.add(record, vault)
+    store.add(record, {**vault, PICTURES: {references[0].sha256: str(portrait.absolute())}})
     return record
 
 

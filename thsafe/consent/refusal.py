@@ -53,7 +53,8 @@ def _describe(finding: Finding) -> str:
     if finding.candidate is None:
         stem = finding.ref.path.stem if finding.ref.path is not None else finding.ref.role
         return f"no {stem}.consent.json beside {media}, none in {VARIABLE} or the consent store"
-    return f"{finding.candidate.origin}: {finding.candidate.record.summary()}"
+    compared = finding.match.in_words() if finding.match is not None else ""
+    return f"{finding.candidate.origin}: {finding.candidate.record.summary()}" + (f"; {compared}" if compared else "")
 
 
 def _cite(reason: Reason, *, alone: bool) -> str:

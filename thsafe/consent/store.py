@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from thsafe.consent.files import malformed, read_object, write_json
 from thsafe.consent.record import ConsentRecord
@@ -12,6 +13,9 @@ from thsafe.consent.status import StatusFolder
 from thsafe.core.errors import InputError, UsageError
 from thsafe.core.types import Json
 from thsafe.home import Home
+
+PICTURES: Final = "pictures"
+"""The vault's entry of places by digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class ConsentStore:
 
     @property
     def vault(self) -> Path:
-        """One ``<uuid>.json`` per record: the values and salts behind its commitments; never leaves this machine."""
+        """One ``<uuid>.json`` per record: values and salts behind commitments, places of pictures; it stays here."""
         return self.home.consents / "vault"
 
     @property
@@ -41,10 +45,10 @@ class ConsentStore:
         return self.home.consents / "withdrawals"
 
     def add(self, record: ConsentRecord, vault: Mapping[str, Json] | None = None) -> Path:
-        """Keep a record, and what must not be in it; returns the record's file."""
+        """Keep a record, and what must not be in it beside what is kept already; returns the record's file."""
         name = _name(record.id)
         if vault:
-            write_json(self.vault / name, dict(vault))
+            write_json(self.vault / name, {**self.vault_of(record.id), **vault})
         write_json(self.records / name, dict(record.document))
         return self.records / name
 
@@ -77,6 +81,13 @@ class ConsentStore:
         """The personal values behind a record's commitments; empty where there are none or they were erased."""
         path = self.vault / _name(consent_id)
         return read_object(path, "vault file") if path.is_file() else {}
+
+    def pictures_of(self, consent_id: str) -> dict[str, Path]:
+        """Where approved pictures were when the record was made, by digest; they may have moved or changed since."""
+        noted = self.vault_of(consent_id).get(PICTURES)
+        if not isinstance(noted, Mapping):
+            return {}
+        return {sha256: Path(place) for sha256, place in noted.items() if isinstance(place, str)}
 
     def forget(self, consent_id: str) -> bool:
         """Erase the personal values and salts of a record; whether there were any."""

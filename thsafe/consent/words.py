@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thsafe.consent.match import TRANSIENT
 from thsafe.consent.record import Terms
 
 
@@ -36,6 +37,12 @@ def in_words(terms: Terms) -> tuple[tuple[str, str], ...]:
             "withdrawal",
             "at any time; nothing new is made"
             + (", and what was made is to be taken down" if terms.on_withdrawal == "takedown" else ""),
+        ),
+        (
+            "face",
+            "may be compared with another picture of you in memory, where the file differs; no measurement is kept"
+            if terms.biometric.get("use") == TRANSIENT
+            else "never measured: only the very files count",
         ),
         ("pictures", ", ".join(f"{item.role} {item.sha256[:16]}…" for item in terms.references) or "those you name"),
     ]

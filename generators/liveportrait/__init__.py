@@ -1,0 +1,1 @@
+"""LivePortrait: a still picture that moves as somebody in a film does, with the authors' weights."""

@@ -66,7 +66,6 @@ def _facts(task: Task) -> ManifestFacts:
         policy_digest="a" * 64,
         consent_digests=(),
         label_texts=("AI-generated",),
-        detector_url=None,
     )
 
 

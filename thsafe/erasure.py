@@ -2,7 +2,8 @@
 
 The log and the signed consents hold digests, ids and salted commitments only (EDPB Guidelines 02/2025: keep personal
 data off the chain, plan deletion from the start). Erasing therefore means deleting what makes them speak: names and
-salts in the vault, personal fields with their key, pictures kept for reports.
+salts in the vault, personal fields with their key, pictures kept for reports, stored manifests with the thumbnails of
+inputs in them.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Erasure:
     """Log entries whose personal fields are unreadable from now on."""
     thumbnails: int
     """Pictures of outputs, kept for reports."""
+    manifests: int
+    """Stored credentials of outputs, with the small pictures of inputs in them, and fingerprints."""
     key_deleted: bool
     """Whether the person's own signing key, kept on this machine, is gone."""
     entry: int
@@ -105,6 +108,7 @@ def erase_person(installation: Installation, records: Sequence[ConsentRecord], *
         vault_files=vault_files,
         personal_fields=len(entry.event["entries"]),
         thumbnails=int(entry.event["thumbnails"]),
+        manifests=len(entry.event["manifests"]),
         key_deleted=key_deleted,
         entry=entry.index,
         still_active=still_active,
@@ -139,9 +143,9 @@ def _kept(installation: Installation, ids: Sequence[str], *, key_left: bool) -> 
     if uses:
         kept.append(
             Kept(
-                what=f"the videos of permitted jobs ({uses}), with their manifests and watermarks",
-                why="thsafe does not know where they were shown: take them down there, then delete the files; their "
-                "manifests name nobody, hold the first frame small, and let a copy be recognised",
+                what=f"the videos of permitted jobs ({uses}), with the manifests and watermarks in them",
+                why="thsafe does not know where they were shown: take them down there, then delete the files; a copy "
+                "is still recognised as published here, but its credentials are not given out any more",
             )
         )
     if key_left:

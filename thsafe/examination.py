@@ -76,6 +76,17 @@ class Examination:
         return self.measured["fingerprint"]
 
 
+    def soundprint(self) -> str | None:
+        """The fingerprint of the sound; None where there is none."""
+        from thsafe.provenance.soundprint import MOST_BLOCKS, soundprint_of
+
+        if self.info.audio_codec is None:
+            return None
+        if "soundprint" not in self.measured:
+            self.measured["soundprint"] = soundprint_of(self.path, most=MOST_BLOCKS)
+        return self.measured["soundprint"]
+
+
 def not_evaluated(check: str, reason: str, *, code: str = "NOT-EVALUATED") -> Evidence:
     """Evidence that a check could not look, and why."""
     return Evidence(check=check, status=Status.NOT_EVALUATED, summary=reason, code=code)

@@ -38,6 +38,8 @@ def recovery_evidence(recovery: Recovery, record: OutputRecord, credentials: Cre
     facts: dict[str, Json] = {**_facts(credentials), "published": record.created_at, "log_entry": record.ledger_index}
     if recovery.match is not None:
         facts["fingerprint"] = f"{recovery.match.share:.0%} of {recovery.match.frames} frames agree"
+    if recovery.sound is not None:
+        facts["sound_fingerprint"] = f"{recovery.sound.share:.0%} of {recovery.sound.frames} stretches agree"
     return Evidence(
         check="recovery", status=status, code=state.value, summary=_sentence("; ".join(recovery.reasons)), detail=facts
     )

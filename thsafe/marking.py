@@ -42,6 +42,8 @@ class Encoded:
     """Seconds; 0 for a still picture."""
     fingerprint: str | None
     """What its picture looks like; None for sound."""
+    soundprint: str | None
+    """What its sound is like; None where there is none."""
     thumbnail: bytes | None
     """A small JPEG; None for sound."""
 
@@ -114,12 +116,14 @@ def _encode_still(draft: Draft, marks: Marks, target: Path, media_type: str, *, 
     PictureMarker(key, marks.watermark_id, width=draft.width, height=draft.height).apply(planes)
     marked = bgr_from_i420(picture)
     write_whole(target, encode_still(marked, media_type, marks.metadata))
-    return Encoded(duration=0.0, fingerprint=fingerprint([(0.0, marked)]), thumbnail=thumbnail_jpeg(marked))
+    looks = fingerprint([(0.0, marked)])
+    return Encoded(duration=0.0, fingerprint=looks, soundprint=None, thumbnail=thumbnail_jpeg(marked))
 
 
 def _encode_sound(draft: Draft, marks: Marks, target: Path, media_type: str, *, installation: Installation) -> Encoded:
     from thsafe.media.soundwriter import SoundWriter
     from thsafe.media.wav import WavWriter
+    from thsafe.provenance.soundprint import soundprint_of
     from thsafe.watermark.sound import SoundMarker
 
     if draft.sound is None:
@@ -141,7 +145,7 @@ def _encode_sound(draft: Draft, marks: Marks, target: Path, media_type: str, *, 
         tail = marker.flush()
         if len(tail):
             writer.write(tail)
-    return Encoded(duration=count / rate, fingerprint=None, thumbnail=None)
+    return Encoded(duration=count / rate, fingerprint=None, soundprint=soundprint_of(target), thumbnail=None)
 
 
 def spoken_notice(words: str, *, rate: int, channels: int) -> SoundBlock:
@@ -170,6 +174,7 @@ def _encode_film(
     from thsafe.media.encode import Mp4Writer
     from thsafe.media.planes import bgr_from_i420, i420_from_bgr, split_planes
     from thsafe.provenance.attribution import thumbnail_jpeg
+    from thsafe.provenance.soundprint import soundprint_of
     from thsafe.watermark.picture import PictureMarker
 
     key = next(iter(installation.watermark_keys().values()))
@@ -205,7 +210,10 @@ def _encode_film(
     if count == 0:
         raise _nothing()
     return Encoded(
-        duration=float(count / draft.fps), fingerprint=_fingerprint_of(target, draft.fps), thumbnail=thumbnail
+        duration=float(count / draft.fps),
+        fingerprint=_fingerprint_of(target, draft.fps),
+        soundprint=soundprint_of(target) if sound.sent else None,
+        thumbnail=thumbnail,
     )
 
 
@@ -226,18 +234,19 @@ class _Interleaver:
 
         self._blocks = draft.sound
         self._rate = draft.sample_rate
-        self._sent = 0
+        self.sent = 0
+        """Samples handed out so far."""
         self._marker = SoundMarker(key, mark_id, sample_rate=draft.sample_rate) if draft.sound is not None else None
 
     def until(self, seconds: Fraction) -> Iterator[SoundBlock]:
         """Blocks whose start lies before that time."""
         if self._blocks is None or self._marker is None:
             return
-        while self._sent < seconds * self._rate:
+        while self.sent < seconds * self._rate:
             block = next(self._blocks, None)
             if block is None:
                 return
-            self._sent += len(block)
+            self.sent += len(block)
             yield self._marker.apply(block)
 
     def rest(self) -> Iterator[SoundBlock]:
@@ -245,6 +254,7 @@ class _Interleaver:
         if self._blocks is None or self._marker is None:
             return
         for block in self._blocks:
+            self.sent += len(block)
             yield self._marker.apply(block)
         tail = self._marker.flush()
         if len(tail):

@@ -8,6 +8,7 @@ so no file exists that the log does not know.
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,7 @@ def publish(
     from thsafe.media.digest import hash_file
     from thsafe.provenance.attribution import ingredients_of
     from thsafe.provenance.essence import essence_of
+    from thsafe.provenance.prints import Prints
     from thsafe.provenance.sign import sign
     from thsafe.store.outputs import OutputRecord
 
@@ -83,7 +85,7 @@ def publish(
             watermark_id=marks.watermark_id,
             sha256=digest,
             essence_hash=None if media_type.startswith("image/") else essence_of(signed_file).digest,
-            fingerprint=encoded.fingerprint,
+            fingerprint=Prints(picture=encoded.fingerprint, sound=encoded.soundprint).text,
             manifest=signed.manifest_bytes,
             media_type=media_type,
             created_at=to_text(system_clock()),
@@ -136,6 +138,8 @@ def _manifest_facts(
     from thsafe.provenance.attribution import source_type_of
     from thsafe.provenance.fingerprint import ALGORITHM as FINGERPRINT_ALGORITHM
     from thsafe.provenance.manifest import ManifestFacts
+    from thsafe.provenance.references import signpost_of_home
+    from thsafe.provenance.soundprint import ALGORITHM as SOUNDPRINT_ALGORITHM
     from thsafe.watermark import ALGORITHM as WATERMARK_ALGORITHM
 
     agent = draft.facts["software_agent"]
@@ -151,8 +155,13 @@ def _manifest_facts(
         watermark_alg=WATERMARK_ALGORITHM,
         fingerprint=encoded.fingerprint,
         fingerprint_alg=FINGERPRINT_ALGORITHM,
+        soundprint=encoded.soundprint,
+        soundprint_alg=SOUNDPRINT_ALGORITHM,
         log_origin=installation.ledger.origin,
         log_index=permit.ledger_index,
+        log_digest=sha256(intent.leaf).hexdigest(),
+        log_size=len(intent.leaf),
+        detector_url=signpost_of_home(installation.home),
         consent_digests=tuple(item["digest"] for item in intent.event["consents"]),
         policy_digest=permit.decision.policy_digest,
         label_texts=tuple(label.text for label in marks.labels) if not media_type.startswith("audio/") else (),

@@ -1,8 +1,8 @@
 """Where a file's marks lead, and whether they tell the same story as its credentials.
 
 Three things lead from a file to what was published here: the watermark, the encoded packets and, as a possibility only,
-what the pictures look like. Without intact credentials the manifest found is held against the file. With intact ones it
-is held against them: whoever strips our credentials and signs the marked picture as a camera's has intact credentials.
+what it looks or sounds like. Without intact credentials the manifest found is held against the file. With intact ones
+it is held against them: whoever strips our credentials and signs the marked picture as a camera's has intact ones too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from thsafe.examination import Examination
     from thsafe.installation import Installation
     from thsafe.provenance.edits import Interval
+    from thsafe.provenance.lookup import Candidate
     from thsafe.provenance.read import Credentials
     from thsafe.store.outputs import OutputRecord
 
@@ -58,14 +59,24 @@ def _lead(examination: Examination, installation: Installation) -> Lead | None:
 
 
 def _look_alikes(examination: Examination, installation: Installation) -> Evidence:
-    """Published outputs whose pictures look like this file's: a hint for people, never proof of origin."""
+    """Published outputs that look, or without a picture sound, like this file: a hint for people, never proof."""
     from thsafe.provenance.lookup import search_fingerprint
+    from thsafe.provenance.prints import pictures, sounds
+    from thsafe.provenance.soundprint import search_soundprint
 
-    suspect = examination.fingerprint()
-    found = () if suspect is None else search_fingerprint(suspect, installation.ledger.outputs.fingerprints())
-    record = installation.ledger.outputs.by_manifest(found[0].manifest_id) if found else None
+    outputs = installation.ledger.outputs
+    found: tuple[Candidate, ...] = ()
+    if (suspect := examination.fingerprint()) is not None:
+        found = search_fingerprint(suspect, pictures(outputs.fingerprints()))
+        alike = "the pictures look like those", "frames"
+        doubt = "Other takes of one portrait, and the portrait itself, look like it too."
+    elif (suspect := examination.soundprint()) is not None:
+        found = search_soundprint(suspect, sounds(outputs.fingerprints()))
+        alike = "the sound is like that", "stretches of 3 seconds"
+        doubt = "The recording that was put in sounds like it too."
+    record = outputs.by_manifest(found[0].manifest_id) if found else None
     if record is None:
-        words = "Neither watermark, encoded content nor what the pictures look like leads to a stored manifest."
+        words = "Neither watermark, encoded content nor what it looks or sounds like leads to a stored manifest."
         return _finding(Status.ABSENT, words)
     match = found[0].match
     return Evidence(
@@ -73,9 +84,8 @@ def _look_alikes(examination: Examination, installation: Installation) -> Eviden
         status=Status.FOUND,
         code="POSSIBLE-MATCH",
         summary=(
-            f"Possible match: the pictures look like those of the output published here on {record.created_at[:10]} "
-            f"({match.share:.0%} of {match.frames} frames). Other takes of one portrait, and the portrait itself, look "
-            "like it too."
+            f"Possible match: {alike[0]} of the output published here on {record.created_at[:10]} "
+            f"({match.share:.0%} of {match.frames} {alike[1]}). {doubt}"
         ),
         detail={"manifest": record.manifest_id, "log_entry": record.ledger_index, "possible_matches": len(found)},
     )
@@ -88,7 +98,7 @@ def _compare_stories(
     from thsafe.provenance.ladder import Ladder
     from thsafe.provenance.recover import carries_claim, names_watermark, tells_of_synthesis
 
-    if lead is not None:
+    if lead is not None and lead.record.manifest:
         stored = _read_stored(examination, lead.record, installation)
         if carries_claim(credentials, stored):
             examination.record = lead.record
@@ -116,12 +126,22 @@ def _compare_stories(
 def _recover(examination: Examination, record: OutputRecord, installation: Installation) -> Evidence:
     """Hold the stored manifest against the file in hand."""
     from thsafe.findings import recovery_evidence
+    from thsafe.provenance.prints import Prints
     from thsafe.provenance.recover import Bindings, judge_recovery
 
-    stored = Bindings(essence=record.essence_hash, fingerprint=record.fingerprint, watermark_id=record.watermark_id)
+    if not record.manifest:
+        return _erased(record)
+    prints = Prints.of_text(record.fingerprint)
+    stored = Bindings(
+        essence=record.essence_hash,
+        fingerprint=prints.picture,
+        soundprint=prints.sound,
+        watermark_id=record.watermark_id,
+    )
     suspect = Bindings(
         essence=examination.essence(),
         fingerprint=examination.fingerprint(),
+        soundprint=examination.soundprint(),
         watermark_id=_mark_id(examination),
     )
     examination.recovered = _read_stored(examination, record, installation)
@@ -130,19 +150,34 @@ def _recover(examination: Examination, record: OutputRecord, installation: Insta
     return _with_differences(evidence, _differences(examination, record))
 
 
+def _erased(record: OutputRecord) -> Evidence:
+    """What is left of an output whose person was erased: that there was one, and when."""
+    return Evidence(
+        check="recovery",
+        status=Status.FOUND,
+        code="ERASED",
+        summary=(
+            f"A mark leads to the output published here on {record.created_at[:10]}; its stored credentials were "
+            "erased for the person shown, and only digests are left."
+        ),
+        detail={"manifest": record.manifest_id, "log_entry": record.ledger_index},
+    )
+
+
 def _differences(examination: Examination, record: OutputRecord) -> tuple[Interval, ...]:
     """Seconds of a copy that look different from what was published; none of what is another video altogether."""
     from thsafe.provenance.edits import differing_seconds
     from thsafe.provenance.fingerprint import fingerprint
     from thsafe.provenance.ladder import Ladder
+    from thsafe.provenance.prints import Prints
 
+    known = Prints.of_text(record.fingerprint).picture
     alike = examination.recovery is not None and examination.recovery.state is Ladder.RECOVERED_SIMILAR
-    if not alike or record.fingerprint is None or not examination.info.duration:
+    compared = examination.recovery is not None and examination.recovery.match is not None
+    if not (alike and compared) or known is None or not examination.info.duration:
         return ()
     suspect = fingerprint(examination.sampled(), apart=0.0)
-    return differing_seconds(
-        record.fingerprint, suspect, known_length=record.duration, suspect_length=examination.info.duration
-    )
+    return differing_seconds(known, suspect, known_length=record.duration, suspect_length=examination.info.duration)
 
 
 def _with_differences(evidence: Evidence, intervals: tuple[Interval, ...]) -> Evidence:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from thsafe.core.clock import system_clock, to_text
 from thsafe.core.errors import ThsafeError
-from thsafe.core.types import Evidence, MediaKind, Progress, Report, Silent, Status
+from thsafe.core.types import Evidence, Json, MediaKind, Progress, Report, Silent, Status
 from thsafe.examination import Examination, not_evaluated
 from thsafe.home import Home
 from thsafe.installation import Installation
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from thsafe.media.probe import MediaInfo
 
 Check = Callable[[Examination], Evidence]
+_LOG_REFERENCE = "log-reference"
 
 
 def verify(
@@ -58,8 +59,20 @@ def examine(
     progress: Progress | None = None,
     record: bool = True,
     detectors: bool = False,
+    installation: Installation | None = None,
+    found: Callable[[Evidence], None] | None = None,
 ) -> tuple[Examination, Report]:
-    """The same, with what the checks saw: frames and manifest for whoever draws the report."""
+    """The same, with what the checks saw: frames and manifest for whoever draws the report.
+
+    Args:
+        path: the file.
+        home: as above.
+        progress: as above.
+        record: as above.
+        detectors: as above.
+        installation: the home's, opened already.
+        found: told each finding as soon as it is there.
+    """
     from thsafe.forensics import forensic_checks
     from thsafe.media.digest import hash_file
     from thsafe.media.probe import probe
@@ -73,7 +86,7 @@ def examine(
     source = Path(path)
     info = probe(source)
     place = home or Home.default()
-    installation = Installation.open_or_none(place)
+    installation = installation or Installation.open_or_none(place)
     examination = Examination(path=source, info=info, sha256=hash_file(source), home=place, installation=installation)
     evidence = []
     if is_installed():
@@ -81,6 +94,8 @@ def examine(
     for name, check in checks.items():
         telling.start(name, None)
         evidence.append(_run(name, check, examination))
+        if found is not None:
+            found(evidence[-1])
     verdict, sentence = conclude(evidence)
     report = Report(
         file=source.name,
@@ -97,6 +112,14 @@ def examine(
     if record and installation is not None:
         installation.ledger.append({"type": "verify", "sha256": report.sha256, "verdict": str(report.verdict)})
     return examination, report
+
+
+def check_names() -> tuple[str, ...]:
+    """The checks that run on every file, in their order."""
+    from thsafe.provenance.crosscheck import CHECK as CROSSCHECK
+    from thsafe.provenance.crosscheck import is_installed
+
+    return (*_CHECKS, CROSSCHECK) if is_installed() else tuple(_CHECKS)
 
 
 def verify_many(paths: Iterable[str | Path], *, home: Home | None = None) -> Iterable[Report | ThsafeError]:
@@ -150,6 +173,28 @@ def _check_credentials(examination: Examination) -> Evidence:
     return credentials_evidence(examination.credentials)
 
 
+def _check_log_reference(examination: Examination) -> Evidence:
+    """The log entry that intact credentials name, held against this installation's log."""
+    from hashlib import sha256
+
+    from thsafe.provenance.references import log_reference_of
+
+    credentials, installation = examination.credentials, examination.installation
+    named = log_reference_of(credentials) if credentials is not None and credentials.state.intact else None
+    if named is None:
+        return not_evaluated(_LOG_REFERENCE, "No intact credentials that name an entry of a log.", code="NOT-NEEDED")
+    if installation is None or installation.ledger.origin != named.origin:
+        words = f"The credentials name entry {named.index} of another log, {named.origin}; ask whoever keeps it."
+        return not_evaluated(_LOG_REFERENCE, words, code="NOT-NEEDED")
+    detail: dict[str, Json] = {"index": named.index, "sha256": named.leaf_sha256}
+    ledger = installation.ledger
+    if named.index < ledger.size and sha256(ledger.entry(named.index).leaf).hexdigest() == named.leaf_sha256:
+        words = f"The credentials name entry {named.index} of this log by its hash, and it is that entry."
+        return Evidence(check=_LOG_REFERENCE, status=Status.FOUND, summary=words, code="AGREES", detail=detail)
+    words = f"The credentials name entry {named.index} of this log, and the log holds no such entry."
+    return Evidence(check=_LOG_REFERENCE, status=Status.CONFLICT, summary=words, code="ANOTHER-ENTRY", detail=detail)
+
+
 def _check_watermark(examination: Examination) -> Evidence:
     """The invisible mark in the picture, or in the sound of a sound file."""
     from thsafe.watermark.describe import watermark_evidence
@@ -200,6 +245,7 @@ def _check_second_reader(examination: Examination) -> Evidence:
 _CHECKS: dict[str, Check] = {
     "log": _check_log,
     "credentials": _check_credentials,
+    _LOG_REFERENCE: _check_log_reference,
     "watermark": _check_watermark,
     "sound-watermark": check_sound_mark,
     "recovery": check_recovery,

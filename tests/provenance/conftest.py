@@ -76,6 +76,8 @@ def facts(**changes):
         watermark_id="0123456789abcdef",
         log_origin="thsafe.test/log",
         log_index=7,
+        log_digest="c" * 64,
+        log_size=321,
         policy_digest="a" * 64,
         consent_digests=("b" * 64,),
         label_texts=("AI-generated",),

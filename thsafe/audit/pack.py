@@ -144,7 +144,7 @@ def _contents(
     yield "log/entries.jsonl", b"".join(_entries(report, ledger, checkpoint.size))
     for output in report.outputs:
         record = ledger.outputs.by_manifest(output.record.manifest_id)
-        if record is not None:
+        if record is not None and record.manifest:
             yield f"manifests/{output.record.ledger_index}.c2pa", record.manifest
     for name, text in sorted(policies.items()):
         yield f"policies/{name}", text.encode()
@@ -156,6 +156,8 @@ def _entries(report: AuditReport, ledger: Ledger, size: int) -> Iterator[bytes]:
     wanted = {output.record.ledger_index for output in report.outputs}
     wanted |= {output.intent_index for output in report.outputs if output.intent_index is not None}
     wanted |= {item.index for item in report.exceptions if item.index is not None and item.index < size}
+    # They tell why a manifest is not there any more.
+    wanted |= {entry.index for entry in ledger.find("erase") if entry.index < size}
     for index in sorted(wanted):
         proof = ledger.prove(index, size)
         line = {"index": index, "leaf": ledger.entry(index).leaf.decode(), "path": list(proof.path)}

@@ -173,13 +173,18 @@ def check_report(archive: zipfile.ZipFile, entries: dict[int, Any], size: int, r
     told = report["audit"]["log"]
     if told["origin"] != origin or told["size"] > size or (told["size"] == size and told["root"] != root.hex()):
         raise Broken("the report is about another log")
+    erased = {place for event in entries.values() if event["type"] == "erase" for place in event.get("manifests", [])}
     for output in report["outputs"]:
         event = entries.get(output["entry"])
         if event is None or event["type"] != "output":
             raise Broken(f"the report tells of an output that is not in the log: entry {output['entry']}")
         if (event["sha256"], event["manifest_id"]) != (output["sha256"], output["manifest_id"]):
             raise Broken(f"the report and entry {output['entry']} tell of different files")
-        if file_digest(archive, f"manifests/{output['entry']}.c2pa") != event["manifest_digest"]:
+        name = f"manifests/{output['entry']}.c2pa"
+        if name not in archive.namelist():
+            if output["entry"] not in erased:
+                raise Broken(f"the manifest of entry {output['entry']} is missing, and the log tells of no erasure")
+        elif file_digest(archive, name) != event["manifest_digest"]:
             raise Broken(f"the manifest of entry {output['entry']} is not the logged one")
         intent = output["intent"]
         if intent is not None:

@@ -42,6 +42,7 @@ def erase(person: str, with_key: bool, yes: bool, as_json: bool) -> None:
     click.echo(f"  gone        {done.vault_files} vault files with names and salts")
     click.echo(f"  gone        personal fields of {done.personal_fields} log entries, and their key")
     click.echo(f"  gone        {done.thumbnails} pictures of outputs")
+    click.echo(f"  gone        {done.manifests} stored manifests with the pictures of inputs in them, and fingerprints")
     if done.key_deleted:
         click.echo("  gone        the person's signing key")
     for item in done.kept:

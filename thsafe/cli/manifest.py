@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def manifest() -> None:
-    """Show a file's content credentials, or check how they are written.
+    """Show a file's content credentials, check how they are written, or name the detector that they point to.
 
     Nothing is fetched, and nothing here says who to believe: that is what thsafe verify is for.
     """
@@ -82,6 +82,27 @@ def show(file: Path, form: str) -> None:
             click.echo(line)
     else:
         print_json(dict(found.crjson if form == "crjson" else found.raw))
+
+
+@manifest.command(
+    epilog=(
+        "Examples:\n\n\b\n"
+        "  thsafe manifest signpost\n"
+        "  thsafe manifest signpost https://newsroom.example/detector"
+    )
+)
+@click.argument("address", required=False)
+def signpost(address: str | None) -> None:
+    """Show or name the page where recipients find the detector.
+
+    The address stands in every manifest from now on; without one, the manifests name this software.
+    """
+    from thsafe.home import Home
+    from thsafe.provenance.references import set_signpost, signpost_of_home
+
+    if address is not None:
+        set_signpost(Home.default(), address)
+    click.echo(signpost_of_home(Home.default()))
 
 
 def _must_exist(file: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -94,9 +95,12 @@ def check_log(
     first_at = last_at = ""
     counts: dict[str, int] = {}
     intents: dict[str, OpenIntent] = {}
+    bare: set[int] = set()
+    erased: set[int] = set()
     problems += _compare_roots(due.pop(0, []), frontier)
     for page in _pages(connection):
         made: dict[int, bytes] = {}
+        bare |= page.bare
         for row in page.rows:
             position, at = row["position"], row["at"]
             if position != next_position:
@@ -112,6 +116,8 @@ def check_log(
             first_at, last_at = first_at or at, at
             kind, job = str(event.get("type", "")), event.get("job")
             counts[kind] = counts.get(kind, 0) + 1
+            if kind == "erase":
+                erased.update(place for place in event.get("manifests") or () if isinstance(place, int))
             if isinstance(job, str) and kind == "intent":
                 intents[job] = OpenIntent(index=position, job=job, at=at)
             elif isinstance(job, str) and kind in _CLOSING:
@@ -122,6 +128,10 @@ def check_log(
                 problems += _compare_roots(due.pop(frontier.size), frontier)
         nodes_differ = nodes_differ or made != _stored_nodes(connection, list(made))
 
+    problems += [
+        _problem("OUTPUT", place, f"entry {place}: its manifest is gone from the store, and no erasure took it")
+        for place in sorted(bare - erased)
+    ]
     problems += _check_head(head, frontier, last_at)
     if nodes_differ or _count(connection, schema.node) != frontier.size - frontier.size.bit_count():
         problems.append(_problem("NODE", None, "the stored inner nodes of the tree are not those of its entries"))
@@ -154,13 +164,19 @@ class _Page:
     uses: Mapping[int, set[str]]
     outputs: Mapping[int, dict[str, Json]]
     personal: Mapping[int, str]
+    bare: AbstractSet[int]
+    """Outputs whose stored manifest is gone."""
 
     def check(self, position: int, event: Mapping[str, Json]) -> Iterator[Problem]:
         """Do the other tables say what the leaf says?"""
         if self.uses.get(position, set()) != set(event.get("uses", {})):
             yield _problem("USES", position, f"entry {position}: the counted uses are not those of the entry")
         expected = {name: event.get(name) for name in _BOUND} if "manifest_digest" in event else None
-        if self.outputs.get(position) != expected:
+        kept_output = self.outputs.get(position)
+        if expected is not None and position in self.bare:
+            # Erased, or taken out: an "erase" entry must say so, which is looked at in the end.
+            expected.pop("manifest_digest")
+        if kept_output != expected:
             yield _problem("OUTPUT", position, f"entry {position}: the manifest store does not say what the entry says")
         kept = self.personal.get(position)
         if kept is not None and kept != event.get("personal"):
@@ -183,17 +199,15 @@ def _pages(connection: Connection) -> Iterator[_Page]:
         uses: dict[int, set[str]] = {}
         for row in connection.execute(_within(schema.consent_use, "position", start, end)).mappings():
             uses.setdefault(row["position"], set()).add(row["consent"])
-        outputs = {
-            row["ledger_index"]: {
-                "sha256": row["sha256"],
-                "manifest_id": row["manifest_id"],
-                "watermark_id": row["watermark_id"],
-                "manifest_digest": sha256(row["manifest"]).hexdigest(),
-            }
-            for row in connection.execute(_within(schema.output, "ledger_index", start, end)).mappings()
-        }
+        outputs: dict[int, dict[str, Json]] = {}
+        for row in connection.execute(_within(schema.output, "ledger_index", start, end)).mappings():
+            outputs[row["ledger_index"]] = {name: row[name] for name in ("sha256", "manifest_id", "watermark_id")}
+            if row["manifest"]:
+                outputs[row["ledger_index"]]["manifest_digest"] = sha256(row["manifest"]).hexdigest()
+        bare = {place for place, fields in outputs.items() if "manifest_digest" not in fields}
         kept = connection.execute(_within(schema.personal, "position", start, end)).mappings()
-        yield _Page(rows=rows, uses=uses, outputs=outputs, personal={row["position"]: digest_of(row) for row in kept})
+        sealed = {row["position"]: digest_of(row) for row in kept}
+        yield _Page(rows=rows, uses=uses, outputs=outputs, personal=sealed, bare=bare)
         start = end
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import thsafe
 from thsafe.core.errors import MarkError, UsageError
 from thsafe.core.types import Json, Task
+from thsafe.provenance import references
 
 SPEC_VERSION = "2.4.0"
 GATE_LABEL = "io.github.thsafe.gate"
@@ -100,13 +101,19 @@ class ManifestFacts:
     """Reverse-domain name; not registered in the C2PA soft-binding algorithm list."""
     fingerprint: str | None = None
     fingerprint_alg: str = "io.github.thsafe.fingerprint.1"
+    soundprint: str | None = None
+    soundprint_alg: str = "io.github.thsafe.soundprint.1"
     log_origin: str = ""
     log_index: int | None = None
+    log_digest: str = ""
+    """SHA-256 of the canonical JSON of that log entry; empty: the manifest does not refer to it by hash."""
+    log_size: int = 0
+    """Bytes of that JSON."""
     policy_digest: str = ""
     consent_digests: tuple[str, ...] = ()
     label_texts: tuple[str, ...] = ()
     """The words burned into the picture."""
-    detector_url: str | None = None
+    detector_url: str = references.THIS_SOFTWARE
     """Where a recipient finds a tool that reads the marks."""
 
 
@@ -146,6 +153,7 @@ def build_manifest(facts: ManifestFacts, ingredients: Sequence[Ingredient] = ())
     uses = {f"cawg.{use}": {"use": "notAllowed"} for use in _TRAINING_USES}
     assertions.append(_created("cawg.training-mining", {"entries": uses}))
     assertions.append(_created(GATE_LABEL, _gate(facts)))
+    assertions += [{"label": references.LABEL, "data": data} for data in _references(facts)]
     return {
         "claim_version": 2,
         "label": facts.label,
@@ -159,11 +167,12 @@ def build_manifest(facts: ManifestFacts, ingredients: Sequence[Ingredient] = ())
 
 
 def soft_bindings(facts: ManifestFacts) -> list[dict[str, Json]]:
-    """The soft-binding assertions' contents: watermark, then fingerprint (C2PA 2.4 §18.10)."""
+    """The soft-binding assertions' contents: watermark, then fingerprints (C2PA 2.4 §18.10)."""
     found = []
     for alg, value, words in (
         (facts.watermark_alg, facts.watermark_id, "invisible watermark in picture and sound"),
         (facts.fingerprint_alg, facts.fingerprint, "perceptual fingerprint of sampled frames"),
+        (facts.soundprint_alg, facts.soundprint, "perceptual fingerprint of the sound"),
     ):
         if value is not None:
             block = {"scope": {}, "value": value}
@@ -278,9 +287,15 @@ def _gate(facts: ManifestFacts) -> dict[str, Json]:
         gate["policy"] = facts.policy_digest
     if facts.log_index is not None:
         gate["log"] = {"origin": facts.log_origin, "index": facts.log_index}
-    if facts.detector_url:
-        gate["detector"] = facts.detector_url
     return gate
+
+
+def _references(facts: ManifestFacts) -> list[dict[str, Json]]:
+    found = [references.detector_assertion(facts.detector_url)]
+    if facts.log_index is not None and facts.log_digest:
+        entry = references.log_assertion(facts.log_origin, facts.log_index, facts.log_digest, facts.log_size)
+        found.insert(0, entry)
+    return found
 
 
 def _check(facts: ManifestFacts, ingredients: Sequence[Ingredient]) -> None:
@@ -289,7 +304,7 @@ def _check(facts: ManifestFacts, ingredients: Sequence[Ingredient]) -> None:
         wrong.append(("provenance.label", facts.label, "urn:c2pa: and a lower-case UUID"))
     if facts.human_oversight not in _OVERSIGHT:
         wrong.append(("provenance.oversight", facts.human_oversight, "one of " + ", ".join(_OVERSIGHT)))
-    digests = [*facts.consent_digests, *([facts.policy_digest] if facts.policy_digest else [])]
+    digests = [*facts.consent_digests, *filter(None, (facts.policy_digest, facts.log_digest))]
     wrong += [
         ("provenance.digest", text[:40], "64 lower-case hexadecimal digits")
         for text in digests

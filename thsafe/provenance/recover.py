@@ -2,17 +2,21 @@
 
 A watermark can be moved onto another video, so it only says where to look. The stored essence hash or fingerprint must
 agree with the file in hand (C2PA 2.4 on durable credentials asks for watermark and fingerprint together); if neither
-does, the credentials are another file's.
+does, the credentials are another file's. Of a film the picture's fingerprint decides, of a sound file the sound's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from thsafe.core.types import Json
+from thsafe.provenance.fingerprint import ALGORITHM as PICTURE
 from thsafe.provenance.fingerprint import Match, distance
 from thsafe.provenance.ladder import Ladder, is_change, is_hard_binding_mismatch
 from thsafe.provenance.read import Credentials, soft_bindings_of, source_types_of
+from thsafe.provenance.soundprint import ALGORITHM as SOUND
+from thsafe.provenance.soundprint import is_same, sound_distance
 
 _SYNTHETIC = frozenset(
     {
@@ -33,7 +37,9 @@ class Bindings:
     essence: str | None
     """Essence digest; None where it could not be taken."""
     fingerprint: str | None
-    """Fingerprint text; None where it could not be taken."""
+    """Fingerprint text of the picture; None where it could not be taken."""
+    soundprint: str | None = None
+    """Fingerprint text of the sound; None where it could not be taken."""
     watermark_id: str | None = None
 
 
@@ -44,7 +50,9 @@ class Recovery:
     state: Ladder
     reasons: tuple[str, ...]
     match: Match | None = None
-    """How the fingerprints compare; None where the essence settled it or they could not be compared."""
+    """How the pictures compare; None where the essence settled it or they could not be compared."""
+    sound: Match | None = None
+    """How the sounds compare; None likewise."""
 
 
 def judge_recovery(stored: Bindings, suspect: Bindings, credentials: Credentials) -> Recovery:
@@ -76,23 +84,48 @@ def judge_recovery(stored: Bindings, suspect: Bindings, credentials: Credentials
     if stored.essence is not None and stored.essence == suspect.essence:
         words = "the encoded picture and sound are those that were signed, bit for bit; only the container is another"
         return Recovery(state=Ladder.RECOVERED_IDENTICAL, reasons=(words,))
-    known = _signed_fingerprint(credentials) or stored.fingerprint
-    if known is None or suspect.fingerprint is None:
-        words = "a watermark alone does not tie credentials to a file, and there is no fingerprint to compare"
-        return Recovery(state=Ladder.NOT_EVALUATED, reasons=(words,))
-    match = distance(known, suspect.fingerprint)
-    if match.frames == 0:
-        words = "the picture is too flat for a fingerprint, so the watermark stands alone"
-        return Recovery(state=Ladder.NOT_EVALUATED, reasons=(words,), match=match)
-    measured = f"{match.share:.0%} of {match.frames} frames match, median distance {match.median:.0f} of 256 bits"
-    if match.same:
-        reasons = (
-            "changed since signing, but the pictures look alike as a whole; small edits are not ruled out",
-            measured,
+    return _compare(
+        picture=_match(credentials.soft_bindings.get(PICTURE) or stored.fingerprint, suspect.fingerprint, distance),
+        sound=_match(credentials.soft_bindings.get(SOUND) or stored.soundprint, suspect.soundprint, sound_distance),
+    )
+
+
+def _match(known: str | None, suspect: str | None, compare: Callable[[str, str], Match]) -> Match | None:
+    """How two fingerprints compare; None where one is missing or holds nothing that could be compared."""
+    if known is None or suspect is None:
+        return None
+    match = compare(known, suspect)
+    return match if match.frames else None
+
+
+def _compare(*, picture: Match | None, sound: Match | None) -> Recovery:
+    """The picture decides where there is one; a sound file is decided by its sound."""
+    if picture is None:
+        return _by_sound(sound)
+    measured = f"{picture.share:.0%} of {picture.frames} frames match, median distance {picture.median:.0f} of 256 bits"
+    if not picture.same:
+        reasons = ("the watermark is that of another video: it was moved here, or the picture was replaced", measured)
+        return Recovery(state=Ladder.RECOVERED_CONFLICT, reasons=reasons, match=picture)
+    looks = "changed since signing, but the pictures look alike as a whole; small edits are not ruled out"
+    sounds = "the sound is not the one that was published: it was replaced, or changed beyond recognition"
+    replaced = sound is not None and not is_same(sound)
+    reasons = (*((sounds,) if replaced else ()), looks, measured)
+    return Recovery(state=Ladder.RECOVERED_SIMILAR, reasons=reasons, match=picture, sound=sound)
+
+
+def _by_sound(sound: Match | None) -> Recovery:
+    if sound is None:
+        words = (
+            "a watermark alone does not tie credentials to a file, and there is no fingerprint to compare: "
+            "none is kept, or the picture is too flat and the sound too short for one"
         )
-        return Recovery(state=Ladder.RECOVERED_SIMILAR, reasons=reasons, match=match)
-    reasons = ("the watermark is that of another video: it was moved here, or the picture was replaced", measured)
-    return Recovery(state=Ladder.RECOVERED_CONFLICT, reasons=reasons, match=match)
+        return Recovery(state=Ladder.NOT_EVALUATED, reasons=(words,))
+    measured = f"{sound.share:.0%} of {sound.frames} stretches of 3 seconds match"
+    if is_same(sound):
+        words = "changed since signing, but the sound is the same recording as a whole; small edits are not ruled out"
+        return Recovery(state=Ladder.RECOVERED_SIMILAR, reasons=(words, measured), sound=sound)
+    words = "the watermark is that of another recording: it was moved here, or the sound was replaced"
+    return Recovery(state=Ladder.RECOVERED_CONFLICT, reasons=(words, measured), sound=sound)
 
 
 def names_watermark(credentials: Credentials, watermark_id: str) -> bool:
@@ -133,9 +166,3 @@ def _claim(credentials: Credentials, label: str | None) -> Json:
         if label is not None and manifest.get("label") == label:
             return manifest.get("claim.v2") or manifest.get("claim")
     return None
-
-
-def _signed_fingerprint(credentials: Credentials) -> str | None:
-    from thsafe.provenance.fingerprint import ALGORITHM
-
-    return credentials.soft_bindings.get(ALGORITHM)

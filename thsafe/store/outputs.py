@@ -28,9 +28,9 @@ class OutputRecord:
     essence_hash: str | None
     """Over the encoded packets: survives a change of container."""
     fingerprint: str | None
-    """Perceptual hashes of the picture; their form belongs to the check that compares them."""
+    """What it looks and sounds like (``thsafe.provenance.prints``); their form belongs to the checks that compare."""
     manifest: bytes
-    """The signed C2PA manifest store (JUMBF)."""
+    """The signed C2PA manifest store (JUMBF); empty once its person was erased."""
     media_type: str
     created_at: str
     """RFC 3339, UTC."""
@@ -100,14 +100,20 @@ def insert_output(connection: Connection, record: OutputRecord) -> None:
     connection.execute(insert(output).values({field.name: getattr(record, field.name) for field in fields(record)}))
 
 
-def forget_thumbnails(connection: Connection, positions: list[int]) -> int:
-    """Delete the pictures of the outputs at these log positions; returns how many there were."""
-    found = connection.execute(
-        update(output)
-        .where(output.c.ledger_index.in_(positions), output.c.thumbnail.is_not(None))
-        .values(thumbnail=None)
-    )
-    return found.rowcount
+def forget_outputs(connection: Connection, positions: list[int]) -> tuple[list[int], int]:
+    """Delete what shows the person in the outputs at these log positions: thumbnails, stored manifests, fingerprints.
+
+    A manifest holds small pictures of its inputs. Digests and ids stay, so that the log still speaks of the files.
+
+    Returns:
+        Positions whose manifest went, and how many thumbnails did.
+    """
+    these = output.c.ledger_index.in_(positions)
+    with_manifest = select(output.c.ledger_index).where(these, output.c.manifest != b"").order_by(output.c.ledger_index)
+    erased = list(connection.execute(with_manifest).scalars())
+    pictures = connection.execute(update(output).where(these, output.c.thumbnail.is_not(None)).values(thumbnail=None))
+    connection.execute(update(output).where(these).values(manifest=b"", fingerprint=None))
+    return erased, pictures.rowcount
 
 
 def _record(row: RowMapping) -> OutputRecord:

@@ -1,7 +1,8 @@
 """The manifest store as a C2PA Soft Binding Resolution API: marks in, manifests out.
 
 Reading only: ``/matches/byBinding``, ``/matches/byContent``, ``/manifests/{id}`` and ``/services/supportedAlgorithms``
-of the OpenAPI description in C2PA 2.4. Answers hold manifest ids, scores and signed manifests, which are public by
+of the OpenAPI description in C2PA 2.4; its routes that write or that fetch an address are refused in words, and every
+refusal is a problem document (RFC 9457). Answers hold manifest ids, scores and signed manifests, which are public by
 nature; no path, no consent, no log entry. Matches are possible ones: the asker holds the manifest against his file.
 """
 
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from thsafe.core.types import Json
     from thsafe.home import Home
     from thsafe.installation import Installation
+    from thsafe.provenance.lookup import Candidate
 
 _MOST_UPLOADED = 512 << 20
 _MOST_ASKED = 1 << 20
@@ -38,6 +41,8 @@ _SECONDS_TO_UPLOAD = 300
 _MOST_RESULTS = 100
 _USUAL_RESULTS = 10
 _HEX_DIGITS = 16
+_ASSETS = ("image/", "audio/", "video/", "application/octet-stream", "application/mp4")
+"""Media types of uploads; what the file is, is read from its bytes."""
 
 
 class _BadRequest(Exception):
@@ -72,11 +77,15 @@ def resolution_app(home: Home, *, most_bytes: int = _MOST_UPLOADED, hosts: tuple
         routes=[
             Route("/matches/byBinding", resolver.by_binding, methods=["GET", "POST"]),
             Route("/matches/byContent", resolver.by_content, methods=["POST"]),
+            Route("/matches/byReference", _refuse_reference, methods=["POST"]),
+            Route("/manifests", _refuse_writing, methods=["POST"]),
+            Route("/bindings", _refuse_writing, methods=["POST", "PUT"]),
             Route("/manifests/{manifest_id}", resolver.manifest, methods=["GET"]),
+            Route("/manifests/{manifest_id}", _refuse_writing, methods=["DELETE"]),
             Route("/services/supportedAlgorithms", resolver.algorithms, methods=["GET"]),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", *hosts])],
-        exception_handlers={_BadRequest: _refused},
+        exception_handlers={_BadRequest: _refused, HTTPException: _not_served},
     )
 
 
@@ -88,8 +97,10 @@ class _Resolver:
 
     async def algorithms(self, _request: Request) -> Response:
         """Which bindings can be asked for."""
-        watermark, fingerprint = _algorithms()
-        return JSONResponse({"watermarks": [{"alg": watermark}], "fingerprints": [{"alg": fingerprint}]})
+        watermark, *fingerprints = _algorithms()
+        return JSONResponse(
+            {"watermarks": [{"alg": watermark}], "fingerprints": [{"alg": alg} for alg in fingerprints]}
+        )
 
     async def by_binding(self, request: Request) -> Response:
         """Outputs with a given watermark id or with a fingerprint like the given one."""
@@ -107,6 +118,9 @@ class _Resolver:
         if algorithm is not None and algorithm not in _algorithms():
             raise _BadRequest(400, "binding.algorithm", "this algorithm is not supported here")
         most = _most(request.query_params.get("maxResults"))
+        hint = _hint(request)
+        if not request.headers.get("content-type", "application/octet-stream").lower().startswith(_ASSETS):
+            raise _BadRequest(415, "content.type", "an image, audio or video file is looked for")
         with tempfile.TemporaryDirectory(prefix="thsafe-upload-") as folder:
             upload = Path(folder) / "upload"
             try:
@@ -115,38 +129,49 @@ class _Resolver:
             except TimeoutError as problem:
                 raise _BadRequest(408, "content.slow", "the upload took too long") from problem
             async with self._examining:
-                found = await run_in_threadpool(self._by_content, upload, algorithm)
+                found = await run_in_threadpool(self._by_content, upload, algorithm, hint)
         return _matches(found, most)
 
     async def manifest(self, request: Request) -> Response:
-        """The signed manifest store under an id."""
+        """The signed manifest store under an id, or its active manifest alone."""
+        from thsafe.provenance.jumbf import active_manifest
+
         outputs = self._installation.ledger.outputs
+        alone = request.query_params.get("returnActiveManifest", "false").lower()
+        if alone not in {"true", "false"}:
+            raise _BadRequest(400, "manifest.parameter", "returnActiveManifest is true or false")
         record = await run_in_threadpool(outputs.by_manifest, request.path_params["manifest_id"])
         if record is None:
             raise _BadRequest(404, "manifest.unknown", "no manifest is stored under this id")
-        return Response(record.manifest, media_type="application/c2pa")
+        if not record.manifest:
+            raise _BadRequest(410, "manifest.erased", "this manifest was erased for the person shown")
+        store = active_manifest(record.manifest) if alone == "true" else record.manifest
+        return Response(store, media_type="application/c2pa")
 
     def _by_binding(self, algorithm: str, value: bytes) -> list[_Found]:
         from thsafe.provenance.lookup import search_fingerprint
+        from thsafe.provenance.prints import pictures, sounds
+        from thsafe.provenance.soundprint import search_soundprint
 
-        watermark, fingerprint = _algorithms()
+        watermark, picture, sound = _algorithms()
         outputs = self._installation.ledger.outputs
         if algorithm == watermark:
             record = outputs.by_watermark(_watermark_id(value))
-            return [] if record is None else [_Found(manifest_id=record.manifest_id, score=100)]
-        if algorithm == fingerprint:
-            try:
-                candidates = search_fingerprint(_fingerprint_text(value), outputs.fingerprints())
-            except ValueError as problem:
-                raise _BadRequest(400, "binding.value", "the value is no fingerprint of this version") from problem
-            return [_Found(manifest_id=item.manifest_id, score=_score(item.match.share)) for item in candidates]
+            return [_Found(manifest_id=record.manifest_id, score=100)] if record is not None and record.manifest else []
+        try:
+            if algorithm == picture:
+                return _scored(search_fingerprint(_fingerprint_text(value), pictures(outputs.fingerprints())))
+            if algorithm == sound:
+                return _scored(search_soundprint(_fingerprint_text(value), sounds(outputs.fingerprints())))
+        except ValueError as problem:
+            raise _BadRequest(400, "binding.value", "the value is no fingerprint of this version") from problem
         raise _BadRequest(400, "binding.algorithm", "this algorithm is not supported here")
 
-    def _by_content(self, upload: Path, algorithm: str | None) -> list[_Found]:
-        from thsafe.provenance.lookup import search_fingerprint
+    def _by_content(self, upload: Path, algorithm: str | None, hint: tuple[str, bytes] | None) -> list[_Found]:
         from thsafe.verification import examine
 
-        _, fingerprint = _algorithms()
+        watermark, picture, sound = _algorithms()
+        hinted = [] if hint is None else self._by_binding(*hint)
         try:
             examination, report = examine(upload, home=self._installation.home, record=False)
         except ThsafeError as problem:
@@ -155,15 +180,23 @@ class _Resolver:
         found: dict[str, _Found] = {}
         moved = any(item.code == "RECOVERED-CONFLICT" for item in report.evidence)
         led = None if algorithm is not None else examination.record
-        if algorithm != fingerprint and examination.reading is not None and examination.reading.mark_id is not None:
+        if (
+            algorithm in {None, watermark}
+            and examination.reading is not None
+            and examination.reading.mark_id is not None
+        ):
             led = outputs.by_watermark(examination.reading.mark_id)
-        if led is not None and not moved:
+        if led is not None and led.manifest and not moved:
             found[led.manifest_id] = _Found(manifest_id=led.manifest_id, score=100)
-        if algorithm in {None, fingerprint} and (suspect := examination.fingerprint()) is not None:
-            for item in search_fingerprint(suspect, outputs.fingerprints()):
-                score = _score(item.match.share)
-                found.setdefault(item.manifest_id, _Found(manifest_id=item.manifest_id, score=score))
-        return list(found.values())
+        if algorithm in {None, picture} and (looks := examination.fingerprint()) is not None:
+            for item in self._by_binding(picture, looks.encode()):
+                found.setdefault(item.manifest_id, item)
+        if algorithm in {None, sound} and (sounds_like := examination.soundprint()) is not None:
+            for item in self._by_binding(sound, sounds_like.encode()):
+                found.setdefault(item.manifest_id, item)
+        # A hint says where to look first; what the content itself does not lead to is not answered.
+        first = {item.manifest_id for item in hinted}
+        return sorted(found.values(), key=lambda item: item.manifest_id not in first)
 
     async def _receive(self, request: Request, target: Path) -> None:
         """The body to disk, piece by piece; nothing is held in memory."""
@@ -178,11 +211,27 @@ class _Resolver:
             raise _BadRequest(400, "content.missing", "the body is the file")
 
 
-def _algorithms() -> tuple[str, str]:
+def _algorithms() -> tuple[str, str, str]:
+    """Of the watermark, of the picture's fingerprint, of the sound's."""
     from thsafe.provenance.fingerprint import ALGORITHM as FINGERPRINT
+    from thsafe.provenance.soundprint import ALGORITHM as SOUNDPRINT
     from thsafe.watermark import ALGORITHM as WATERMARK
 
-    return WATERMARK, FINGERPRINT
+    return WATERMARK, FINGERPRINT, SOUNDPRINT
+
+
+def _scored(candidates: tuple[Candidate, ...]) -> list[_Found]:
+    return [_Found(manifest_id=item.manifest_id, score=_score(item.match.share)) for item in candidates]
+
+
+def _hint(request: Request) -> tuple[str, bytes] | None:
+    """Algorithm and value of an additional soft binding that the asker knows of."""
+    algorithm, value = (request.query_params.get(name) for name in ("hintAlg", "hintValue"))
+    if algorithm is None and value is None:
+        return None
+    if algorithm not in _algorithms() or value is None:
+        raise _BadRequest(400, "binding.hint", "hintAlg is an algorithm supported here and comes with hintValue")
+    return algorithm, _decoded(value)
 
 
 def _matches(found: list[_Found], most: int) -> Response:
@@ -238,10 +287,33 @@ def _watermark_id(value: bytes) -> str:
 
 def _fingerprint_text(value: bytes) -> str:
     """As in the manifest, from the bytes themselves or from their base64 text."""
-    return base64.b64encode(value).decode() if value.startswith(b"TF\x01") else value.decode("latin-1")
+    return base64.b64encode(value).decode() if value.startswith((b"TF\x01", b"TS\x01")) else value.decode("latin-1")
+
+
+async def _refuse_reference(_request: Request) -> Response:
+    raise _BadRequest(403, "reference.refused", "no address is fetched here: upload the file to /matches/byContent")
+
+
+async def _refuse_writing(_request: Request) -> Response:
+    raise _BadRequest(403, "store.reading-only", "manifests get in here by being published, and by nothing else")
 
 
 async def _refused(_request: Request, problem: Exception) -> Response:
     if not isinstance(problem, _BadRequest):
         raise problem
-    return JSONResponse({"code": problem.code, "message": problem.message}, status_code=problem.status)
+    return _problem(problem.status, problem.code, problem.message)
+
+
+async def _not_served(_request: Request, problem: Exception) -> Response:
+    """Unknown addresses and methods, in the same form."""
+    if not isinstance(problem, HTTPException):
+        raise problem
+    response = _problem(problem.status_code, "route.unknown", "no such route here")
+    response.headers.update(problem.headers or {})
+    return response
+
+
+def _problem(status: int, code: str, message: str) -> Response:
+    """A problem document (RFC 9457)."""
+    words = {"type": f"urn:thsafe:problem:{code}", "title": message, "status": status, "code": code}
+    return JSONResponse(words, status_code=status, media_type="application/problem+json")

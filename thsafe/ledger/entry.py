@@ -80,8 +80,14 @@ def entry_of(draft: Draft, *, index: int, at: str, uses: Mapping[str, int], seal
         fields["manifest_digest"] = sha256(draft.output.manifest).hexdigest()
     if sealed is not None:
         fields["personal"] = sealed
-    leaf = canonical_bytes(fields)
-    return Entry(index=index, leaf_hash=merkle.leaf_hash(leaf).hex(), at=at, event=json.loads(leaf), leaf=leaf)
+    return entry_of_leaf(canonical_bytes(fields))
+
+
+def entry_of_leaf(leaf: bytes) -> Entry:
+    """The entry that a leaf of this log is."""
+    event = json.loads(leaf)
+    leaf_hash = merkle.leaf_hash(leaf).hex()
+    return Entry(index=event["seq"], leaf_hash=leaf_hash, at=event["ts"], event=event, leaf=leaf)
 
 
 def row_of(entry: Entry) -> dict[str, object]:

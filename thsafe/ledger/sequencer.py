@@ -7,18 +7,17 @@ commits what all others have staged meanwhile with it. So eight writers need one
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DataError, IntegrityError
 
-from thsafe.core.canonical import canonical_bytes
 from thsafe.core.clock import from_text, to_text
 from thsafe.core.errors import ConsentRefused, StoreError, ThsafeError
 from thsafe.core.types import Json
-from thsafe.ledger.entry import Draft, Entry, check_event, entry_of
-from thsafe.ledger.write import Writer, check_clock, latest_for
+from thsafe.ledger.entry import Draft, Entry, check_event, entry_of_leaf
+from thsafe.ledger.write import Refusal, Writer, check_clock, latest_for
 from thsafe.store import schema, stage
 from thsafe.store.engine import talking
 from thsafe.store.failures import explain
@@ -27,7 +26,9 @@ from thsafe.store.stage import Waiting
 _SWEEP_EVERY = 1000
 """Entries after which the stage is swept."""
 
-_REFUSALS: dict[str, Callable[..., ThsafeError]] = {"ConsentRefused": ConsentRefused, "StoreError": StoreError}
+_REFUSALS: Mapping[str, Callable[..., Exception]] = {
+    kind.__name__: kind for kind in (ConsentRefused, StoreError, TypeError, ValueError)
+}
 _SAID = ("message", "code", "found", "rule", "next_step", "log")
 
 
@@ -41,7 +42,7 @@ class Sequencer:
     def append(self, draft: Draft) -> Entry:
         """Stage one event and return once it is durably in the log; errors as ``Ledger.append``."""
         check_event(draft.event)
-        event, uses = canonical_bytes(draft.event).decode(), json.dumps(dict(draft.uses))
+        event, uses = json.dumps(draft.event), json.dumps(draft.uses)
         with talking(self.engine) as connection:
             number = self._put(connection, event, uses)
             try:
@@ -51,7 +52,7 @@ class Sequencer:
                 if answered is None:
                     raise
                 answer = answered
-        return _read(answer, draft)
+        return _read(answer)
 
     def _put(self, connection: Connection, event: str, uses: str) -> int:
         now = self.writer.clock()
@@ -120,15 +121,16 @@ def _draft(row: Waiting) -> Draft:
     return Draft(event=json.loads(row.event), uses=json.loads(row.uses), at=from_text(row.at))
 
 
-def _write(given: Entry | ThsafeError) -> str:
+def _write(given: Entry | Refusal | StoreError) -> str:
     if isinstance(given, Entry):
-        return json.dumps({"index": given.index, "at": given.at, "uses": given.event.get("uses", {})})
-    return json.dumps({"error": type(given).__name__, **{name: getattr(given, name) for name in _SAID}})
+        return json.dumps({"leaf": given.leaf.decode()})
+    if isinstance(given, ThsafeError):
+        return json.dumps({"error": type(given).__name__, **{name: getattr(given, name) for name in _SAID}})
+    return json.dumps({"error": type(given).__name__, "message": str(given)})
 
 
-def _read(answer: str, draft: Draft) -> Entry:
-    """The entry as the sequencer wrote it: the same leaf follows from the same fields."""
+def _read(answer: str) -> Entry:
     said: dict[str, Json] = json.loads(answer)
-    if "error" in said:
-        raise _REFUSALS[said.pop("error")](said.pop("message"), **said)
-    return entry_of(draft, index=said["index"], at=said["at"], uses=said["uses"], sealed=None)
+    if "leaf" in said:
+        return entry_of_leaf(said["leaf"].encode())
+    raise _REFUSALS[said.pop("error")](said.pop("message"), **said)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from thsafe.core.clock import Clock, to_text
-from thsafe.core.errors import ConsentRefused, LedgerBroken, StoreError, ThsafeError
+from thsafe.core.errors import ConsentRefused, LedgerBroken, StoreError
 from thsafe.ledger import merkle, personal
 from thsafe.ledger.entry import Draft, Entry, entry_of, row_of
 from thsafe.ledger.merkle import Frontier, Node
@@ -27,6 +27,15 @@ _SEALING = frozenset({"output", "publish", "erase"})
 _CHECKPOINT_EVERY = 100
 """Entries after which a checkpoint is due anyway."""
 
+Refusal = ConsentRefused | TypeError | ValueError
+"""Why a draft cannot be written: a consent is used up, or it is no event."""
+
+# Made once: building a statement takes as long as running it.
+_HEAD = select(schema.head)
+_SET_HEAD = update(schema.head)
+_ADD_ENTRIES = insert(schema.entry)
+_ADD_NODES = insert(schema.node)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
@@ -38,45 +47,45 @@ class Writer:
 
     def append(self, connection: Connection, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
         """Write drafts in order, all or none; errors as ``Ledger.append``."""
-        head = connection.execute(select(schema.head)).mappings().one()
+        head = connection.execute(_HEAD).mappings().one()
         # Read now: it may have taken long until the database was ours.
         check_clock(self.clock(), str(head["last_at"]))
         entries = []
         for answer in self.sequence(connection, drafts, head=head):
-            if isinstance(answer, ThsafeError):
+            if isinstance(answer, Exception):
                 raise answer
             entries.append(answer)
         return tuple(entries)
 
     def sequence(
         self, connection: Connection, drafts: Sequence[Draft], *, head: RowMapping | None = None
-    ) -> tuple[Entry | ThsafeError, ...]:
+    ) -> tuple[Entry | Refusal, ...]:
         """Write the drafts that can be, in order; those that cannot get the error as their answer.
 
         Their clocks were looked at before. ``head`` is the log's, if it was read in this transaction.
 
         Raises:
             LedgerBroken: ``log.head``: nothing can be appended at all.
-            ValueError: a draft is no event.
         """
         if head is None:
-            head = connection.execute(select(schema.head)).mappings().one()
+            head = connection.execute(_HEAD).mappings().one()
         frontier, last_at, now = _frontier(head), str(head["last_at"]), self.clock()
         counts: dict[str, int] = {}
-        answers: list[Entry | ThsafeError] = []
+        answers: list[Entry | Refusal] = []
         written: list[tuple[Draft, Entry, personal.Sealed | None]] = []
         nodes: list[tuple[Node, bytes]] = []
         sealing = False
         for draft in drafts:
-            try:
-                uses = _count_uses(connection, draft.uses, counts)
-            except ConsentRefused as refusal:
-                answers.append(refusal)
-                continue
-            sealed = _seal_personal(connection, draft)
             # In text the order of times is that of the alphabet; within the tolerance time stands still.
             at = max(to_text(draft.at or now), last_at)
-            entry = entry_of(draft, index=frontier.size, at=at, uses=uses, sealed=sealed.digest if sealed else None)
+            try:
+                uses = _count_uses(connection, draft.uses, counts)
+                sealed = _seal_personal(connection, draft)
+                digest = sealed.digest if sealed else None
+                entry = entry_of(draft, index=frontier.size, at=at, uses=uses, sealed=digest)
+            except (ConsentRefused, TypeError, ValueError) as refusal:
+                answers.append(refusal)
+                continue
             counts |= uses
             last_at = at
             frontier, made = frontier.append(bytes.fromhex(entry.leaf_hash))
@@ -86,15 +95,15 @@ class Writer:
             sealing = sealing or entry.type in _SEALING or frontier.size % _CHECKPOINT_EVERY == 0
         if not written:
             return tuple(answers)
-        connection.execute(insert(schema.entry), [row_of(entry) for _, entry, _ in written])
+        connection.execute(_ADD_ENTRIES, [row_of(entry) for _, entry, _ in written])
         for draft, entry, sealed in written:
             _attach(connection, draft, entry, sealed)
         if nodes:
             rows = [{"number": merkle.number(node), "hash": value} for node, value in nodes]
-            connection.execute(insert(schema.node), rows)
+            connection.execute(_ADD_NODES, rows)
         root = frontier.root()
         new_head = {"size": frontier.size, "root": root, "frontier": frontier.packed(), "last_at": last_at}
-        connection.execute(update(schema.head).values(new_head))
+        connection.execute(_SET_HEAD, new_head)
         if sealing and self.key is not None:
             self.seal(connection, size=frontier.size, root=root)
         return tuple(answers)

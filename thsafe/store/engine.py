@@ -7,6 +7,7 @@ moment. Driver errors leave both as StoreErrors that say what to do.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import sqlite3
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from thsafe.core.errors import MissingError, StoreError
@@ -30,6 +31,8 @@ _EXCLUSIVE = "BEGIN IMMEDIATE"
 LOCK = int.from_bytes(sha256(b"thsafe log").digest()[:8], "big", signed=True)
 """PostgreSQL advisory lock of whoever writes the log."""
 
+_REST_SECONDS = 1.0
+_LAST_USED = "thsafe_last_used"
 STALLED_SECONDS = 20
 """A writer that holds PostgreSQL's lock and does nothing for so long is disconnected by the server: another goes on."""
 
@@ -201,7 +204,7 @@ def _patiently(call: Callable[[], object]) -> None:
 
 def _open_postgresql(address: URL) -> Engine:
     try:
-        engine = create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        engine = create_engine(address.set(drivername="postgresql+psycopg"))
     except (ImportError, NoSuchModuleError) as problem:
         raise MissingError(
             "The PostgreSQL driver is not installed.",
@@ -210,6 +213,8 @@ def _open_postgresql(address: URL) -> Engine:
             next_step="pip install 'thsafe[postgres]'",
         ) from problem
     event.listen(engine, "connect", _prepare_postgresql_connection)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _look_whether_it_lives)
     return engine
 
 
@@ -218,6 +223,23 @@ def _prepare_postgresql_connection(connection: DBAPIConnection, _entry: Connecti
     cursor.execute(f"SET lock_timeout = '{failures.BUSY_SECONDS * 1000:.0f}ms'")
     cursor.close()
     connection.commit()
+
+
+def _note_use(_connection: object, entry: ConnectionPoolEntry) -> None:
+    entry.info[_LAST_USED] = time.monotonic()
+
+
+def _look_whether_it_lives(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: object) -> None:
+    # The server may have been restarted since; asked only after a rest, for writers in a row it would be a cost.
+    if time.monotonic() - entry.info.get(_LAST_USED, math.inf) < _REST_SECONDS:
+        return
+    try:
+        cursor = connection.cursor()
+        cursor.execute("SELECT 1")
+        cursor.close()
+        connection.rollback()
+    except Exception as problem:  # whatever it is, this connection is of no use
+        raise DisconnectionError from problem
 
 
 def _unknown_url(url: str) -> StoreError:

@@ -12,27 +12,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Text, bindparam, collate, delete, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, delete, func, select, text, update
 
 from thsafe.store.engine import LOCK, STALLED_SECONDS
-from thsafe.store.schema import head, stage
+from thsafe.store.schema import stage
 
 _BATCH = 500
 _KEPT = text("interval '1 hour'")
 """Answers that nobody came for, since their writer died, go after this time."""
 
-_PUT = (
-    insert(stage)
-    .from_select(
-        ["event", "uses", "at"],
-        select(bindparam("event", type_=Text), bindparam("uses", type_=Text), bindparam("at", type_=Text))
-        .select_from(head)
-        # Byte by byte, whatever the database's language.
-        .where(collate(head.c.last_at, "C") <= bindparam("latest")),
-    )
-    .returning(stage.c.number)
-)
-_TAKE = delete(stage).where(stage.c.number == bindparam("own"), stage.c.answer.is_not(None)).returning(stage.c.answer)
+# The three statements of every append are plain text: building them would cost more than running them.
+# Times are compared byte by byte, whatever the database's language.
+_PUT = """
+INSERT INTO log_stage (event, uses, at)
+SELECT %(event)s, %(uses)s, %(at)s FROM log_head WHERE last_at COLLATE "C" <= %(latest)s
+RETURNING number
+"""
+_ELECT = f"""
+SELECT CASE WHEN pg_try_advisory_lock({LOCK}) THEN true
+ELSE (SELECT false FROM pg_advisory_xact_lock_shared({LOCK})) END
+"""  # noqa: S608 - a constant number
+_TAKE = "DELETE FROM log_stage WHERE number = %(own)s AND answer IS NOT NULL RETURNING answer"
+
 _WITHDRAW = delete(stage).where(stage.c.number == bindparam("own"), stage.c.answer.is_(None))
 _ANSWER = update(stage).where(stage.c.number == bindparam("own")).values(answer=bindparam("answered"))
 _WAITING = (
@@ -43,10 +44,6 @@ _WAITING = (
     .limit(_BATCH)
     .with_for_update(skip_locked=True)
 )
-_ELECT = text(
-    "SELECT CASE WHEN pg_try_advisory_lock(:lock) THEN true"
-    " ELSE (SELECT false FROM pg_advisory_xact_lock_shared(:lock)) END"
-).bindparams(lock=LOCK)
 _INSIST = text("SELECT true FROM pg_advisory_lock(:lock)").bindparams(lock=LOCK)
 _RESIGN = text("SELECT pg_advisory_unlock(:lock)").bindparams(lock=LOCK)
 
@@ -66,13 +63,14 @@ class Waiting:
 
 def put(connection: Connection, *, event: str, uses: str, at: str, latest: str) -> int | None:
     """Stage an event; returns its number, or None where the log has a later time than ``latest``."""
-    number: int | None = connection.execute(_PUT, {"event": event, "uses": uses, "at": at, "latest": latest}).scalar()
+    fields = {"event": event, "uses": uses, "at": at, "latest": latest}
+    number: int | None = connection.exec_driver_sql(_PUT, fields).scalar()
     return number
 
 
 def take(connection: Connection, number: int) -> str | None:
     """The answer to a staged event, once there is one; it can be taken once."""
-    answer: str | None = connection.execute(_TAKE, {"own": number}).scalar()
+    answer: str | None = connection.exec_driver_sql(_TAKE, {"own": number}).scalar()
     return answer
 
 
@@ -88,7 +86,9 @@ def elect(connection: Connection, *, insist: bool) -> bool:
         connection: one of ``talking``.
         insist: wait for the lock itself.
     """
-    return bool(connection.execute(_INSIST if insist else _ELECT).scalar_one())
+    if insist:
+        return bool(connection.execute(_INSIST).scalar_one())
+    return bool(connection.exec_driver_sql(_ELECT).scalar_one())
 
 
 def resign(connection: Connection) -> None:

@@ -237,7 +237,9 @@ def _actions(facts: ManifestFacts, ingredients: Sequence[Ingredient]) -> dict[st
     actions: list[dict[str, Json]] = []
     inputs = {"parameters": {"ingredientIds": by_relationship["inputTo"]}} if by_relationship["inputTo"] else {}
     if by_relationship["parentOf"]:
-        actions.append({"action": "c2pa.opened", "parameters": {"ingredientIds": by_relationship["parentOf"]}})
+        # Where nothing else is done, the system that opened it is the one that California wants named (22757.3(a)).
+        opened = {"parameters": {"ingredientIds": by_relationship["parentOf"]}}
+        actions.append({"action": "c2pa.opened", **opened, **(agent if facts.task is Task.LABEL else {})})
     if by_relationship["parentOf"] and facts.task is not Task.LABEL:
         action, part = _CHANGES[facts.task]
         region = {"type": "identified", "item": {"identifier": "io.github.thsafe.region", "value": part}}

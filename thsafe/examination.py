@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ class Examination:
     home: Home
     """Where trust lists are, also where there are no keys."""
     installation: Installation | None
+    at: datetime | None = None
+    """The moment that certificates are judged as of; None for now."""
     credentials: Credentials | None = None
     reading: MarkReading | None = None
     record: OutputRecord | None = None

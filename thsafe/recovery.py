@@ -200,6 +200,7 @@ def _read_stored(examination: Examination, record: OutputRecord, installation: I
         trust=installation.trust(),
         manifest_bytes=record.manifest,
         media_type=examination.info.media_type,
+        at=examination.at,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ def verify(
     progress: Progress | None = None,
     record: bool = True,
     detectors: bool = False,
+    at: datetime | None = None,
 ) -> Report:
     """Examine any picture, video or sound file and say what can be said about it.
 
@@ -45,11 +47,12 @@ def verify(
         progress: told which check runs.
         record: add a line to the audit log, where there is one.
         detectors: also let the installed forensic detectors look; their scores decide nothing.
+        at: judge certificates and time stamps as of this moment instead of now.
 
     Raises:
         InputError: the file is missing, unreadable, not media or over a limit.
     """
-    return examine(path, home=home, progress=progress, record=record, detectors=detectors)[1]
+    return examine(path, home=home, progress=progress, record=record, detectors=detectors, at=at)[1]
 
 
 def examine(
@@ -59,6 +62,7 @@ def examine(
     progress: Progress | None = None,
     record: bool = True,
     detectors: bool = False,
+    at: datetime | None = None,
     installation: Installation | None = None,
     found: Callable[[Evidence], None] | None = None,
 ) -> tuple[Examination, Report]:
@@ -70,6 +74,7 @@ def examine(
         progress: as above.
         record: as above.
         detectors: as above.
+        at: as above.
         installation: the home's, opened already.
         found: told each finding as soon as it is there.
     """
@@ -87,7 +92,9 @@ def examine(
     info = probe(source)
     place = home or Home.default()
     installation = installation or Installation.open_or_none(place)
-    examination = Examination(path=source, info=info, sha256=hash_file(source), home=place, installation=installation)
+    examination = Examination(
+        path=source, info=info, sha256=hash_file(source), home=place, installation=installation, at=at
+    )
     evidence = []
     if is_installed():
         checks = {**checks, CROSSCHECK: _check_second_reader}
@@ -168,7 +175,7 @@ def _check_credentials(examination: Examination) -> Evidence:
 
     trust = Trust.of_home(examination.home)
     examination.credentials = read_credentials_isolated(
-        examination.path, trust=trust, media_type=examination.info.media_type
+        examination.path, trust=trust, media_type=examination.info.media_type, at=examination.at
     )
     return credentials_evidence(examination.credentials)
 
@@ -268,6 +275,11 @@ def _limits(evidence: list[Evidence], examination: Examination) -> tuple[str, ..
     else:
         limits.append("Watermarks can be read only with their key; marks of other installations are not seen here.")
     limits += _stale_lists(examination.home)
+    if examination.at is not None:
+        limits.append(
+            f"Certificates and time stamps were judged as of {to_text(examination.at)} by today's lists; a second "
+            "reader and the raw manifest report go by today's clock."
+        )
     skipped = [item.check for item in evidence if item.status is Status.NOT_EVALUATED and item.code != "NOT-NEEDED"]
     if skipped:
         limits.append("Not evaluated: " + ", ".join(skipped) + ".")

@@ -135,3 +135,32 @@ def test_without_credentials_or_file(command, home, tmp_path, capsys) -> None:
     assert "provenance.none" in capsys.readouterr().err
     assert run(["manifest", command, str(tmp_path / "none.png")]) == 30
     assert "input.missing" in capsys.readouterr().err
+
+
+def test_as_of_another_day(signed, capsys) -> None:
+    path = str(signed("png"))
+    assert run(["verify", path, "--at", "2020-01-01", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    credentials = next(item for item in report["evidence"] if item["check"] == "credentials")
+    assert credentials["code"] == "NOT-EVALUATED"
+    assert "signed later" in credentials["summary"]
+    assert any("as of 2020-01-01" in limit for limit in report["limits"])
+    for command in (["inspect", path], ["manifest", "show", path]):
+        assert run([*command, "--at", "2020-01-01T00:00:00+00:00"]) == 0
+        assert "signed later" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("date", ["yesterday", "2020-13-01", "2020-01-01T10:00"])
+def test_dates_that_are_none(date, home, capsys) -> None:
+    assert run(["verify", "x.png", "--at", date]) == 2
+    assert "--at" in capsys.readouterr().err
+
+
+def test_the_signpost_stands_in_what_is_signed_from_then_on(home, capsys) -> None:
+    assert run(["manifest", "signpost"]) == 0
+    assert capsys.readouterr().out == "pkg:pypi/thsafe\n"
+    assert run(["manifest", "signpost", "https://newsroom.example/detector"]) == 0
+    assert run(["manifest", "signpost"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "https://newsroom.example/detector"
+    assert run(["manifest", "signpost", "javascript:x"]) == 2
+    assert "provenance.signpost" in capsys.readouterr().err

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from thsafe.cli.terminal import json_option, print_json, progress_on_stderr, style
+from thsafe.cli.terminal import at_option, json_option, print_json, progress_on_stderr, style
 
 if TYPE_CHECKING:
     from thsafe.examination import Examination
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example:\n\n\b\n  thsafe inspect hello.mp4")
 @click.argument("file", type=click.Path(path_type=Path))
+@at_option
 @json_option
-def inspect(file: Path, as_json: bool) -> None:
+def inspect(file: Path, at: datetime | None, as_json: bool) -> None:
     """Show a file's manifest tree, watermark payload and log entry; never a verdict."""
     from thsafe.verification import examine
 
     with progress_on_stderr() as progress:
-        examination, _ = examine(file, progress=progress, record=False)
+        examination, _ = examine(file, progress=progress, record=False, at=at)
     if as_json:
         print_json(_as_json(examination))
         return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from thsafe.cli.terminal import json_option, print_json, style
+from thsafe.cli.terminal import at_option, json_option, print_json, style
 from thsafe.core.errors import InputError
 from thsafe.core.exitcodes import ExitCode
 
@@ -71,10 +72,11 @@ def check(file: Path, as_json: bool) -> int:
     show_default=True,
     help="A tree for people, the reader's JSON, or C2PA crJSON.",
 )
-def show(file: Path, form: str) -> None:
+@at_option
+def show(file: Path, form: str, at: datetime | None) -> None:
     """Show the manifest in a file, with its ingredients and their history."""
     _must_exist(file)
-    found = _credentials(file)
+    found = _credentials(file, at)
     if form == "tree":
         from thsafe.provenance.tree import tree_lines
 
@@ -85,11 +87,7 @@ def show(file: Path, form: str) -> None:
 
 
 @manifest.command(
-    epilog=(
-        "Examples:\n\n\b\n"
-        "  thsafe manifest signpost\n"
-        "  thsafe manifest signpost https://newsroom.example/detector"
-    )
+    epilog=("Examples:\n\n\b\n  thsafe manifest signpost\n  thsafe manifest signpost https://newsroom.example/detector")
 )
 @click.argument("address", required=False)
 def signpost(address: str | None) -> None:
@@ -112,12 +110,12 @@ def _must_exist(file: Path) -> None:
         )
 
 
-def _credentials(file: Path) -> Credentials:
+def _credentials(file: Path, at: datetime | None) -> Credentials:
     from thsafe.home import Home
-    from thsafe.provenance.read import read_credentials
+    from thsafe.provenance.isolated import read_credentials_isolated
     from thsafe.provenance.trust import Trust
 
-    found = read_credentials(file, trust=Trust.of_home(Home.default()))
+    found = read_credentials_isolated(file, trust=Trust.of_home(Home.default()), at=at)
     if found.active_label is None:
         raise InputError(
             f"{file.name} has no credentials to show.",

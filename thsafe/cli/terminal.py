@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,31 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+
+
+class _Moment(click.ParamType[datetime]):
+    """A day, meant from midnight UTC, or a time with its zone."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no date such as 2026-01-31 or 2026-01-31T12:00:00Z", param, ctx)
+        if moment.tzinfo is None and moment.time() != time():
+            self.fail(f"{value!r} has no time zone: add Z for UTC", param, ctx)
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+at_option = click.option(
+    "--at",
+    type=_Moment(),
+    metavar="DATE",
+    help="Judge certificates and time stamps as of this moment: 2026-01-31, or 2026-01-31T12:00:00Z.",
+)
 force_option = click.option("--force", is_flag=True, help="Replace the output if it exists.")
 
 

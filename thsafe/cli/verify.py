@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from thsafe.cli.terminal import json_option, print_json, progress_on_stderr, style
+from thsafe.cli.terminal import at_option, json_option, print_json, progress_on_stderr, style
 from thsafe.core.errors import InputError, ThsafeError, UsageError
 from thsafe.core.exitcodes import ExitCode
 from thsafe.core.types import Verdict
@@ -42,10 +43,17 @@ _COLOURS = {
 @click.option("--report", "report_path", type=click.Path(path_type=Path), help="Also write one HTML file.")
 @click.option("--fail-on", default="tampered,signs", show_default=True, help="Which verdicts set the exit code.")
 @click.option("--detectors", is_flag=True, help="Let installed forensic detectors look too; they decide nothing.")
+@at_option
 @click.option("--force", is_flag=True, help="Replace the report if it exists.")
 @json_option
 def verify(
-    files: tuple[Path, ...], report_path: Path | None, fail_on: str, detectors: bool, force: bool, as_json: bool
+    files: tuple[Path, ...],
+    report_path: Path | None,
+    fail_on: str,
+    detectors: bool,
+    at: datetime | None,
+    force: bool,
+    as_json: bool,
 ) -> int:
     """Say what can be said about a file: graded, with the evidence under it.
 
@@ -57,7 +65,7 @@ def verify(
     printed: list[object] = []
     for file in files:
         try:
-            report = _verify_one(file, report_path, detectors=detectors)
+            report = _verify_one(file, report_path, detectors=detectors, at=at)
         except ThsafeError as problem:
             if len(files) == 1:
                 raise
@@ -83,11 +91,11 @@ def _worst(codes: list[int]) -> int:
     return min(found) if found else max(codes, default=0)
 
 
-def _verify_one(file: Path, report_path: Path | None, *, detectors: bool) -> Report:
+def _verify_one(file: Path, report_path: Path | None, *, detectors: bool, at: datetime | None) -> Report:
     from thsafe.verification import examine
 
     with progress_on_stderr() as progress:
-        examination, report = examine(file, progress=progress, detectors=detectors)
+        examination, report = examine(file, progress=progress, detectors=detectors, at=at)
         if report_path is not None:
             from thsafe.report.html import write_html
 

@@ -166,7 +166,7 @@ def _order(chain: list[x509.Certificate]) -> Iterator[Problem]:
             )
             yield Problem(field=field, found=found, rule="leaf first, then each certificate's issuer")
             continue
-        if not _signed_by(lower, upper):
+        if not signed_by(lower, upper):
             yield Problem(
                 field=field, found="does not verify the one before it", rule="each certificate signs the last"
             )
@@ -186,7 +186,8 @@ def _order(chain: list[x509.Certificate]) -> Iterator[Problem]:
             )
 
 
-def _signed_by(lower: x509.Certificate, upper: x509.Certificate) -> bool:
+def signed_by(lower: x509.Certificate, upper: x509.Certificate) -> bool:
+    """Whether one certificate's key signed another, whatever padding it used; says nothing about names or dates."""
     try:
         lower.verify_directly_issued_by(upper)
     except (ValueError, TypeError):

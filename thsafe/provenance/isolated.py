@@ -22,9 +22,11 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
+from thsafe.core.clock import from_text, system_clock, to_text
 from thsafe.core.errors import InputError
 from thsafe.core.types import Json
 from thsafe.provenance.ladder import Ladder
@@ -51,6 +53,7 @@ def read_credentials_isolated(
     trust: Trust,
     manifest_bytes: bytes | None = None,
     media_type: str | None = None,
+    at: datetime | None = None,
     seconds: float = 60,
     megabytes: int = 2048,
 ) -> Credentials:
@@ -61,6 +64,7 @@ def read_credentials_isolated(
         trust: the lists to go by.
         manifest_bytes: a manifest store to hold against the file instead of its own.
         media_type: the file's kind, if known.
+        at: judge certificates and time stamps as of this moment; None for now.
         seconds: wall-clock limit.
         megabytes: limit on address space; a signed file of 1 GB needs about 600 MB.
 
@@ -74,6 +78,7 @@ def read_credentials_isolated(
         "lists": [[item.name, str(item.kind), item.pem.decode("latin-1")] for item in trust.lists],
         "manifest": None if manifest_bytes is None else base64.b64encode(manifest_bytes).decode(),
         "media_type": media_type,
+        "at": None if at is None else to_text(at),
     }
     try:
         outcome, answer = _FORK.ask(json.dumps(task).encode(), seconds=seconds, megabytes=megabytes)
@@ -92,6 +97,15 @@ def read_credentials_isolated(
 def warm_up() -> None:
     """Start the process that readers are forked from, without waiting for it; the next reading finds it ready."""
     _FORK.start()
+
+
+def fork_from_here(private: int) -> None:
+    """Fork readers from this very process from now on: for one that has limits of its own and serves a single file.
+
+    Args:
+        private: a file descriptor that readers must not get.
+    """
+    _FORK.private = private
 
 
 def credentials_to_json(found: Credentials) -> dict[str, Json]:
@@ -137,13 +151,22 @@ class _Fork:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
+        self.private: int | None = None
+        """Set where readers are forked from this process: what they must not get."""
 
     def start(self) -> None:
         with self._lock:
-            self._running()
+            if self.private is None:
+                self._running()
 
     def ask(self, task: bytes, *, seconds: float, megabytes: int) -> tuple[int, bytes]:
         with self._lock:
+            if self.private is not None:
+                silence = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+                try:
+                    return _fork_reader(task, megabytes, seconds, self.private, silence)
+                finally:
+                    os.close(silence)
             process = self._running()
             try:
                 return _exchange(process, f"{megabytes} {seconds}\n".encode() + task + b"\n", seconds + _GRACE)
@@ -269,11 +292,13 @@ def _answer(task: Json) -> bytes:
         TrustList(name=name, kind=TrustKind(kind), pem=pem.encode("latin-1")) for name, kind, pem in task["lists"]
     )
     manifest = None if task["manifest"] is None else base64.b64decode(task["manifest"])
+    at = None if task["at"] is None else from_text(task["at"])
     found = read_credentials(
         Path(task["path"]),
         trust=Trust(lists),
         manifest_bytes=manifest,
         media_type=task["media_type"],
+        clock=system_clock if at is None else lambda: at,
     )
     return json.dumps(credentials_to_json(found)).encode()
 

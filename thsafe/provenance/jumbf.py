@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 _HEADER = struct.Struct(">I4s")
 _LONG = struct.Struct(">Q")
-_SUPERBOX, _DESCRIPTION = b"jumb", b"jumd"
+_SUPERBOX, _DESCRIPTION, _CBOR = b"jumb", b"jumd", b"cbor"
 
 
 def active_manifest(store: bytes) -> bytes:
@@ -28,6 +28,32 @@ def active_manifest(store: bytes) -> bytes:
         for (name, _, _), part in zip((inside[0], inside[-1]), parts, strict=True)
     )
     return _HEADER.pack(_HEADER.size + len(boxes), _SUPERBOX) + boxes
+
+
+def claim_signature(store: bytes, label: str) -> bytes:
+    """The COSE_Sign1 message of one manifest.
+
+    Raises:
+        ValueError: this is no manifest store, or it holds no such manifest or signature.
+    """
+    place = (0, len(store))
+    for name in (b"c2pa", label.encode(), b"c2pa.signature"):
+        place = _child(store, *place, name)
+    for kind, start, end in _boxes(store, *place):
+        if kind == _CBOR:
+            return store[start:end]
+    raise ValueError("not a manifest store")
+
+
+def _child(data: bytes, start: int, end: int, label: bytes) -> tuple[int, int]:
+    """The content of the superbox of this label."""
+    for kind, first, last in _boxes(data, start, end):
+        if kind == _SUPERBOX:
+            description, begin, stop = next(_boxes(data, first, last), (b"", 0, 0))
+            # ISO 19566-5: type (16 bytes), toggles (1 byte), then the label up to a zero byte.
+            if description == _DESCRIPTION and data[begin + 17 : stop].split(b"\0")[0] == label:
+                return first, last
+    raise ValueError("not a manifest store")
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:

@@ -12,12 +12,12 @@ import json
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import c2pa
 
-from thsafe.core.clock import Clock, from_text, system_clock
+from thsafe.core.clock import Clock, from_text, system_clock, to_text
 from thsafe.core.errors import InputError
 from thsafe.core.types import Json
 from thsafe.provenance import ladder, sdk
@@ -25,6 +25,7 @@ from thsafe.provenance.ladder import Ladder
 from thsafe.provenance.manifest import GATE_LABEL
 from thsafe.provenance.trust import Trust, TrustKind, TrustList
 from thsafe.provenance.unprotected import ByteRange, unprotected_ranges
+from thsafe.provenance.validity import chain_of, validity_of, vouching_at
 
 _MAX_STORE = 64 << 20
 _MAX_DEPTH = 16
@@ -33,6 +34,9 @@ _MAX_THUMBNAILS = 24
 _MAX_THUMBNAIL = 256 << 10
 _STAMP_GOOD = frozenset({"timeStamp.validated", "timeStamp.trusted"})
 _TRUST_LIST_WORDS = "trust list: "
+_EXPIRED = "signingCredential.expired"
+_CLOCKS_DIFFER = timedelta(minutes=5)
+"""Clocks of signers and readers differ a little; a file signed just now is not one from the future."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +142,9 @@ def read_credentials(
 ) -> Credentials:
     """Read and judge a file's credentials, or those in ``manifest_bytes`` against the file.
 
+    Certificates and time stamps are judged as of the clock's moment; the SDK's own report, which ``raw`` and ``crjson``
+    pass on, is always as of now.
+
     Raises:
         InputError: the file cannot be opened.
         ValueError: the trust lists cannot be used.
@@ -153,7 +160,8 @@ def read_credentials(
             reader = stack.enter_context(c2pa.Reader(media_type, stream, manifest_data=manifest_bytes, context=context))
             report = json.loads(reader.json())
             crjson = json.loads(reader.crjson())
-            return replace(_judge(path, report, crjson, trust, clock()), thumbnails=_thumbnails(reader, report))
+            then = _Then(moment=clock(), trust=trust, reader=reader)
+            return replace(_judge(path, report, crjson, then), thumbnails=_thumbnails(reader, report))
     except sdk.NoCredentials:
         return _unread(Ladder.NONE, "no credentials in the file: that says nothing about where it is from")
     except sdk.RemoteOnly:
@@ -198,7 +206,27 @@ def _looks_signed(path: Path) -> bool:
     return False
 
 
-def _judge(path: Path, report: Json, crjson: Json, trust: Trust, now: datetime) -> Credentials:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Then:
+    """The moment that a reading is for, and what it takes to look at a certificate as of then."""
+
+    moment: datetime
+    trust: Trust
+    reader: c2pa.Reader
+
+    def vouching(self, label: str) -> TrustList | None:
+        """The list behind a signer at that moment, found without the SDK."""
+        store = io.BytesIO()
+        try:
+            # Asked for any part of a manifest, the SDK hands out the whole store.
+            self.reader.resource_to_stream(f"self#jumbf=/c2pa/{label}", store)
+            return vouching_at(chain_of(store.getvalue(), label), self.trust, self.moment)
+        except (c2pa.C2paError, ValueError):
+            return None
+
+
+def _judge(path: Path, report: Json, crjson: Json, then: _Then) -> Credentials:
+    trust = then.trust
     label = str(report["active_manifest"])
     manifests = report["manifests"]
     active = manifests[label]
@@ -209,13 +237,21 @@ def _judge(path: Path, report: Json, crjson: Json, trust: Trust, now: datetime) 
     signed_at = active.get("signature_info", {}).get("time")
     vouching_stamp = _stamp_list(own.get("success"), trust)
     vouching = trust.claim_list(results.get("trustListUri")) if "signingCredential.trusted" in codes.success else None
+    begins, ends = validity_of((detail.get("signature") or {}).get("certificateInfo"))
+    valid_then = bool(begins and ends) and from_text(begins) <= then.moment <= from_text(ends)
+    if _EXPIRED in codes.failure and valid_then and vouching_stamp is None:
+        # Expired by the SDK's clock, not at the moment that is asked about.
+        vouching = then.vouching(label)
+        gone = {_EXPIRED, "claimSignature.outsideValidity", *(["signingCredential.untrusted"] if vouching else [])}
+        codes = replace(codes, failure=tuple(code for code in codes.failure if code not in gone))
     signer = _signer(active, detail, vouching)
     stamp_troubles = [
         code
         for code in (*codes.informational, *codes.failure)
         if code.startswith("timeStamp.") and code not in _STAMP_GOOD
     ]
-    state, reasons = _state(codes, vouching, signer, stamped=vouching_stamp is not None, now=now, detail=detail)
+    stamped = from_text(str(signed_at)) if vouching_stamp is not None and signed_at else None
+    state, reasons = _state(codes, vouching, detail, stamped=stamped, now=then.moment, valid=valid_then)
 
     if stamp_troubles and vouching_stamp is None:
         reasons = (*reasons, "the time stamp proves nothing: " + ", ".join(stamp_troubles))
@@ -259,7 +295,13 @@ def _judge(path: Path, report: Json, crjson: Json, trust: Trust, now: datetime) 
 
 
 def _state(
-    codes: Codes, vouching: TrustList | None, signer: SignerFacts, *, stamped: bool, now: datetime, detail: Json
+    codes: Codes,
+    vouching: TrustList | None,
+    detail: Json,
+    *,
+    stamped: datetime | None,
+    now: datetime,
+    valid: bool,
 ) -> tuple[Ladder, tuple[str, ...]]:
     changed = [code for code in codes.failure if ladder.is_change(code)]
     if changed:
@@ -270,11 +312,13 @@ def _state(
     update = bool(detail.get("isUpdateManifest"))
     if "claimSignature.validated" not in codes.success or not (ladder.proves_binding(codes.success) or update):
         return Ladder.NOT_EVALUATED, ("signature or content hash was not checked",)
+    if stamped is not None and stamped > now + _CLOCKS_DIFFER:
+        words = f"a trusted time stamp says that it was signed later, {to_text(stamped)}"
+        return Ladder.NOT_EVALUATED, (words,)
     doubts = [code for code in codes.failure if ladder.is_trust(code)]
     # The SDK lets a stamp from any anchor prove that an expired certificate was valid; only a time-stamp list may.
-    expired = bool(signer.expires) and now > from_text(signer.expires)
-    if expired and not stamped:
-        doubts.append("certificate expired and no trusted time stamp says that it signed before")
+    if not valid and stamped is None:
+        doubts.append("certificate expired or not valid yet, and no trusted time stamp says that it signed in its time")
     if vouching is None or doubts:
         why = ", ".join(dict.fromkeys(doubts)) or "the signer is on no list for claim signers"
         return Ladder.INTACT_UNKNOWN_SIGNER, (f"unchanged since signing, by an unknown signer: {why}",)

@@ -110,8 +110,12 @@ class Trust:
             claims = any(item.kind in _FOR_CLAIMS for item in lists)
             pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates).decode()
             kind = "manifest" if claims else "tsa"
-            anchors.append({"trust_anchors": pem, "trust_uri": f"{_URI}{place}", "trust_kind": kind})
+            anchors.append({"trust_anchors": pem, "trust_uri": self.uri(place), "trust_kind": kind})
         return anchors
+
+    def uri(self, place: int) -> str:
+        """What the group at a place of ``anchor_sets`` is called when it is given to the SDK."""
+        return f"{_URI}{place}"
 
     def claim_list(self, uri: str | None) -> TrustList | None:
         """The list that vouches for a claim signer found under ``uri``, the strongest first; None if none may."""
@@ -124,7 +128,7 @@ class Trust:
 
     def _holders(self, uri: str | None) -> frozenset[TrustList]:
         for place, (lists, _) in enumerate(self.anchor_sets()):
-            if uri == f"{_URI}{place}":
+            if uri == self.uri(place):
                 return lists
         return frozenset()
 

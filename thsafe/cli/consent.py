@@ -81,9 +81,11 @@ def new(
             next_step="for your own picture add --self; for another person: thsafe consent request --help",
         )
     from thsafe.consent.grant import SELF_MODES, SELF_PURPOSES, create_self_consent
+    from thsafe.consent.vocabulary import check_self_reach
     from thsafe.core.types import MediaKind
     from thsafe.generation import media_input
 
+    check_self_reach(modes=modes, purposes=purposes)
     media_input("portrait", portrait, MediaKind.IMAGE, MediaKind.VIDEO)
     desk = _desk()
     record = create_self_consent(

@@ -14,6 +14,9 @@ RATE: Final = 16_000
 """Samples per second of the recogniser's acoustic model."""
 _MAX_SECONDS: Final = 120
 _DECOYS: Final = 15
+_FLOOR: Final = 0.1
+"""Noise laid under a recording, relative to it (20 dB down): the recogniser was trained on rooms, and loses its way in
+the exact silence between synthetic or gated words."""
 
 
 def heard_words(recording: Path, expected: str) -> tuple[str, ...]:
@@ -21,8 +24,8 @@ def heard_words(recording: Path, expected: str) -> tuple[str, ...]:
 
     Free dictation by a small offline model loses too many words; choosing among sixteen at each place does not ask
     for more than is needed: speech that is not the phrase is heard as one of the fifteen nearly always. Measured with
-    espeak-ng voices on ten phrases: 58 % of words heard in the right phrase, 2 % in a wrong one. It was not measured
-    on people; the collector listens in any case.
+    an espeak-ng voice on twenty phrases: of the words of the right phrase 97 % were heard (91 % at 10 dB of noise), of
+    a wrong one 7 %. It was not measured on people; the collector listens in any case.
 
     Args:
         recording: sound or film.
@@ -57,12 +60,15 @@ def heard_words(recording: Path, expected: str) -> tuple[str, ...]:
         hmm=str(model / "en-us"),
         dict=str(model / "cmudict-en-us.dict"),
         lm=None,
+        # a second search over what the first kept often finds no path through the whole grammar, and hears nothing
+        bestpath=False,
         loglevel="FATAL",
     )
     decoder.add_jsgf_string("words", _grammar(expected))
     decoder.activate_search("words")
     decoder.start_utt()
-    sound = np.clip(samples.reshape(-1), -1.0, 1.0)
+    floor = np.random.default_rng(0).normal(0.0, _FLOOR * float(samples.std()), samples.size)
+    sound = np.clip(samples.reshape(-1) + floor, -1.0, 1.0)
     decoder.process_raw((sound * 32767).astype("<i2").tobytes(), full_utt=True)
     decoder.end_utt()
     found = decoder.hyp()

@@ -19,6 +19,32 @@ PURPOSES: Final = (
 )  # fmt: skip
 """Those of ``policies/20-use.cedar`` @id ``use.purpose`` that are not closed."""
 
+SELF_REACH: Final = frozenset(
+    {
+        "accessibility", "demonstration", "education", "internal-communication", "personal", "research", "testing",
+        "training-video", "translation",
+    }
+)  # fmt: skip
+"""Purposes that self-assurance reaches, as ``policies/10-consent.cedar`` @id ``consent.assurance`` has them."""
+
+
+def check_self_reach(*, modes: Iterable[str], purposes: Iterable[str]) -> None:
+    """Make sure that a consent to one's own picture would open something.
+
+    Raises:
+        UsageError: ``consent.self-reach``: a word that policy never lets self-assurance reach.
+    """
+    beyond = [word for word in purposes if word in PURPOSES and word not in SELF_REACH]
+    beyond += [word for word in modes if word in {str(Task.SWAP), VOICE}]
+    if beyond:
+        raise UsageError(
+            f'Agreeing for yourself does not reach "{beyond[0]}".',
+            code="consent.self-reach",
+            found=", ".join(beyond),
+            rule="policies/10-consent.cedar @id consent.assurance: it reaches " + ", ".join(sorted(SELF_REACH)),
+            next_step="for more, someone else must vouch for you: thsafe consent request --help",
+        )
+
 
 def check_scope(
     *, modes: Iterable[str], purposes: Iterable[str], territories: Iterable[str], prohibited: Iterable[str] = ()

@@ -34,6 +34,7 @@ _COMMANDS = {
     "trust": ("thsafe.cli.trust:trust", "Whose signatures and time stamps to believe."),
     "log": ("thsafe.cli.log:log", "Read and prove the audit log."),
     "policy": ("thsafe.cli.policy:policy", "Show and test the rules of the gate."),
+    "db": ("thsafe.cli.db:db", "Look after the database: version, backup, moving it."),
     "engines": ("thsafe.cli.engines:engines", "Who can render, with what, under which licence."),
     "models": ("thsafe.cli.models:models", "Model weights: cards, fetching, checking."),
     "tsa": ("thsafe.cli.tsa:tsa", "A time-stamp authority on this machine."),

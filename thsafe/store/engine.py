@@ -44,20 +44,10 @@ def open_engine(url: str) -> Engine:
         url: ``sqlite:///path`` or ``postgresql://user@host/name``.
 
     Raises:
-        StoreError: it cannot be opened, is no database of ours, or was written by a newer thsafe.
+        StoreError: it cannot be opened, is no database of ours, of another version, or has moved.
         MissingError: the PostgreSQL driver is not installed.
     """
-    try:
-        address = make_url(url)
-    except ArgumentError as problem:
-        raise _unknown_url(url) from problem
-    match address.get_backend_name():
-        case "sqlite":
-            engine = _open_sqlite(address)
-        case "postgresql":
-            engine = _open_postgresql(address)
-        case _:
-            raise _unknown_url(url)
+    engine = connect(url)
     try:
         with reading(engine) as connection:
             ready = versions.is_ready(connection, where=shown(engine.url))
@@ -69,6 +59,22 @@ def open_engine(url: str) -> Engine:
     except BaseException:
         engine.dispose()
         raise
+    return engine
+
+
+def connect(url: str) -> Engine:
+    """The database as it is, empty or of another version; errors as ``open_engine``."""
+    try:
+        address = make_url(url)
+    except ArgumentError as problem:
+        raise _unknown_url(url) from problem
+    match address.get_backend_name():
+        case "sqlite":
+            engine = _open_sqlite(address)
+        case "postgresql":
+            engine = _open_postgresql(address)
+        case _:
+            raise _unknown_url(url)
     return engine
 
 

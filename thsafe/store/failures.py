@@ -9,6 +9,7 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
 from thsafe.core.errors import StoreError
+from thsafe.store.versions import MOVED
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another process before it gives up."""
@@ -28,6 +29,8 @@ def translated(engine: Engine) -> Iterator[None]:
 def explain(problem: DBAPIError, engine: Engine) -> StoreError:
     """The driver's error as one a person can act on."""
     name = name_of(problem.orig)
+    if MOVED in str(problem.orig):
+        name = MOVED
     code, message, next_step = next(rest for matches, *rest in _FAILURES if matches(name))
     return StoreError(
         f"{message}: {shown(engine.url)}",
@@ -45,6 +48,12 @@ def name_of(problem: BaseException | None) -> str:
 
 
 _FAILURES: tuple[tuple[Callable[[str], bool], str, str, str], ...] = (
+    (
+        lambda name: name == MOVED,
+        "store.moved",
+        "The log has moved on from this database",
+        "look where it goes on: thsafe db status",
+    ),
     (
         lambda name: name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "LockNotAvailable")),
         "store.locked",

@@ -37,7 +37,9 @@ schema = Table(
     metadata,
     Column("version", Integer, primary_key=True),
     Column("made_at", Text, nullable=False),
+    Column("moved_to", Text),
 )
+"""One row. ``moved_to`` is the address of the database that continues this log; no secrets."""
 
 head = Table(
     "log_head",

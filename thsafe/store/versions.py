@@ -9,11 +9,14 @@ from __future__ import annotations
 import secrets
 from hashlib import sha256
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from thsafe.core.clock import system_clock, to_text
 from thsafe.core.errors import StoreError
 from thsafe.store import schema
+
+MOVED = "thsafe_log_has_moved"
+"""What a database answers to whoever appends to a log that has moved."""
 
 
 def version_of(connection: Connection, *, where: str) -> int:
@@ -47,7 +50,8 @@ def is_ready(connection: Connection, *, where: str) -> bool:
     """Are our tables there, as this program knows them?
 
     Raises:
-        StoreError: ``store.older-schema``: they must be brought up to date first; or as ``version_of``.
+        StoreError: ``store.older-schema``: they must be brought up to date first; ``store.moved``: another database
+            continues this log; or as ``version_of``.
     """
     version = version_of(connection, where=where)
     if 0 < version < schema.SCHEMA_VERSION:
@@ -58,7 +62,23 @@ def is_ready(connection: Connection, *, where: str) -> bool:
             next_step="thsafe db backup BEFORE.db, then: thsafe db upgrade",
             log="nothing was changed",
         )
+    if version == schema.SCHEMA_VERSION:
+        to = moved_to(connection)
+        if to is not None:
+            raise StoreError(
+                f"The log has moved on from this database: {where}",
+                code="store.moved",
+                found=f"it goes on in {to}",
+                next_step=f"export THSAFE_DB={to}",
+                log="nothing was changed; what was here is still here, to be looked at or kept",
+            )
     return version == schema.SCHEMA_VERSION
+
+
+def moved_to(connection: Connection) -> str | None:
+    """Address of the database that continues this log; None where it is this one."""
+    address: str | None = connection.execute(select(schema.schema.c.moved_to)).scalar_one()
+    return address
 
 
 def create(connection: Connection) -> None:
@@ -92,6 +112,22 @@ def bring_up(connection: Connection, *, where: str) -> int:
         _step_up(connection, version)
         connection.execute(update(schema.schema).values(version=schema.SCHEMA_VERSION))
     return version
+
+
+def close_for(connection: Connection, to: str) -> None:
+    """Let nothing more be appended here, by programs that have the database open either, since the log goes on there.
+
+    Args:
+        connection: of ``writing``.
+        to: address of the other database, with no password in it.
+    """
+    connection.execute(update(schema.schema).values(moved_to=to))
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"ALTER TABLE log_entry ADD CONSTRAINT {MOVED} CHECK (false) NOT VALID"))
+    else:
+        connection.execute(
+            text(f"CREATE TRIGGER {MOVED} BEFORE INSERT ON log_entry BEGIN SELECT RAISE(ABORT, '{MOVED}'); END")
+        )
 
 
 def _step_up(connection: Connection, version: int) -> None:

@@ -1,4 +1,4 @@
-"""Version 2: where PostgreSQL's writers put events for the sequencer (``thsafe.store.stage``)."""
+"""Version 2: where PostgreSQL's writers put events for the sequencer, and where a log has moved to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 def upgrade(op: Operations) -> None:
-    """The table ``log_stage``; on PostgreSQL unlogged: what is staged was not promised to anybody yet."""
+    """``log_stage``, on PostgreSQL unlogged (what is staged was promised to nobody yet); ``thsafe_schema.moved_to``."""
+    op.add_column("thsafe_schema", sa.Column("moved_to", sa.Text))
     op.create_table(
         "log_stage",
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), sa.Identity(), primary_key=True),

@@ -112,5 +112,5 @@ def _refuse(found: str) -> NoReturn:
         code="policy.approval",
         found=found,
         rule="bundle.json names every file by digest, signed by every approver",
-        next_step="look at what changed: thsafe policy diff; then approve it: thsafe policy sign",
+        next_step="if the change is wanted, approve it: thsafe policy sign; otherwise put the approved files back",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,8 @@ ENGINE_RANGE: Final = ((4, 12), (5, 0))
 """Versions of cedarpy whose behaviour the mutation tests have covered: from, below."""
 
 PERMIT_FILE: Final = "00-permit.cedar"
+LARGEST_ADDED: Final = 4 << 20
+"""Bytes of added policies: some fifteen thousand rules, far beyond what a decision should wait for."""
 ADDED: Final = "added/"
 """Stands before the names of files that a customer added."""
 
@@ -176,7 +178,7 @@ def read_added(folder: Path) -> dict[str, str]:
         PolicyRefused: ``policy.unreadable``.
     """
     try:
-        return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.cedar"))}
+        return _texts_within(sorted(folder.glob("*.cedar")), LARGEST_ADDED)
     except (OSError, UnicodeDecodeError) as problem:
         raise PolicyRefused(
             f"The added policies in {folder} cannot be read.",
@@ -185,6 +187,13 @@ def read_added(folder: Path) -> dict[str, str]:
             rule="added policies are *.cedar files of this user's",
             next_step="mend the file or its permissions, then: thsafe policy lint",
         ) from problem
+
+
+def _texts_within(paths: Sequence[Path], limit: int) -> dict[str, str]:
+    size = sum(path.stat().st_size for path in paths)
+    if size > limit:
+        raise OSError(f"{size} bytes of policies; at most {limit} are read")
+    return {path.name: path.read_text(encoding="utf-8") for path in paths}
 
 
 def digest_of(files: Mapping[str, str]) -> str:
@@ -208,7 +217,9 @@ def notes_of(files: Mapping[str, str]) -> list[Note]:
     for name, text in sorted(files.items()):
         if not name.endswith(".cedar"):
             continue
-        for policy in json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"].values():
+        parsed = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+        # Cedar numbers them as they stand: policy0, policy1, …, policy10.
+        for policy in (parsed[number] for number in sorted(parsed, key=lambda key: (len(key), key))):
             said = policy.pop("annotations", {})
             notes.append(
                 Note(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -14,6 +14,8 @@ from policies.rules import parse_rules
 
 PLACEHOLDERS = frozenset({"media", "task", "purpose", "language", "channel", "requester", "performer"})
 """Words in braces that ``@words`` and ``@next`` may use."""
+_NUMBERED = re.compile(r"\[policy(\d+)\] (?:for policy `policy\d+`, )?")
+_ACTION = re.compile(r' for Action::"\w+"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +30,13 @@ def lint(files: Mapping[str, str]) -> list[Finding]:
     """Every fault of a bundle's files; an empty list means that it may be loaded."""
     import cedarpy
 
-    try:
-        notes = notes_of(files)
-    except ValueError as problem:
-        return [Finding(code="policy.schema", text=f"Cedar cannot parse a policy: {problem}")]
-    findings = [
-        Finding(code="policy.schema", text=str(error))
-        for error in cedarpy.validate_policies(joined(files), files["schema.cedarschema"]).errors
-    ]
+    unread = _unparsable(files)
+    if unread:
+        return unread
+    notes = notes_of(files)
+    errors = cedarpy.validate_policies(joined(files), files["schema.cedarschema"]).errors
+    texts = dict.fromkeys(_in_words(str(error), notes) for error in errors)
+    findings = [Finding(code="policy.schema", text=text) for text in texts]
     try:
         table = {rule.id: rule for rule in parse_rules(files["rules.yaml"])}
     except (ValueError, yaml.YAMLError) as problem:
@@ -61,6 +62,26 @@ def lint(files: Mapping[str, str]) -> list[Finding]:
         if name not in table or table[name].digest != digest
     ]
     return findings
+
+
+def _unparsable(files: Mapping[str, str]) -> list[Finding]:
+    """A finding for every file that Cedar cannot parse."""
+    findings = []
+    for name, text in files.items():
+        try:
+            notes_of({name: text})
+        except ValueError as problem:
+            findings.append(Finding(code="policy.schema", text=f"{name}: Cedar cannot parse a policy: {problem}"))
+    return findings
+
+
+def _in_words(error: str, notes: Sequence[Note]) -> str:
+    """A validator's error with the rule's own name for its number, told once for all actions."""
+    found = _NUMBERED.match(error)
+    if found is None or int(found[1]) >= len(notes):
+        return error
+    note = notes[int(found[1])]
+    return f"{note.file} @id {note.id or '(none)'}: {_ACTION.sub('', error[found.end() :])}"
 
 
 def _judge(note: Note, seen: set[str], rules: Collection[str]) -> list[Finding]:

@@ -179,3 +179,33 @@ def test_a_decision_is_explained_and_asked_again(place, tmp_path, capsys):
     assert run(["policy", "explain", job]) == 0
     assert "allowed, by other policies; the log says otherwise" in capsys.readouterr().out
     assert run(["policy", "explain", "nothing-of-that-name"]) == 2
+
+
+def test_a_fault_is_told_once_with_the_rules_own_name(tmp_path):
+    from policies.bundle import ADDED, PACKAGE_FOLDER, read_files
+    from policies.lint import lint
+
+    good = '@id("x.good")\n@words("w w.")\n@next("n n")\nforbid (principal, action in Action::"generate", resource)\n'
+    own = {
+        f"{ADDED}a.cedar": good + 'when { context.purpose == "news" };',
+        f"{ADDED}b.cedar": good.replace("good", "bad") + 'when { context.pupose == "news" };',
+    }
+    (finding,) = lint(read_files(PACKAGE_FOLDER) | own)
+    assert finding.code == "policy.schema"
+    assert finding.text.startswith("added/b.cedar @id x.bad: ")
+    assert "pupose" in finding.text
+    broken = {f"{ADDED}c.cedar": "forbid (principal,", f"{ADDED}d.cedar": "permit permit"}
+    assert [item.text.partition(":")[0] for item in lint(read_files(PACKAGE_FOLDER) | broken)] == [
+        "added/c.cedar",
+        "added/d.cedar",
+    ]
+
+
+def test_a_heap_of_policies_is_not_read(tmp_path):
+    from policies.bundle import LARGEST_ADDED, read_added
+
+    with (tmp_path / "heap.cedar").open("wb") as opened:
+        opened.truncate(LARGEST_ADDED + 1)
+    with pytest.raises(PolicyRefused) as caught:
+        read_added(tmp_path)
+    assert caught.value.code == "policy.unreadable"

@@ -37,11 +37,17 @@ class EngineInfo:
     needs: str
     """What must be installed besides the package, in words; empty when nothing."""
     models: tuple[str, ...] = ()
-    """Cards of the weights it can use; one of them is enough."""
+    """Cards of the weights it can use; any one of them is enough, unless ``sets`` says more."""
+    sets: tuple[tuple[str, ...], ...] = ()
+    """Which of ``models`` are needed together; any one set is enough."""
     speed: str = "near real time on a CPU"
     """What to expect, in words."""
-    renders: bool = True
-    """False while this version checks the call and the weights but cannot render with them."""
+    vram: str = "none"
+    """Memory on a graphics card, in words."""
+
+    def needed(self) -> tuple[tuple[str, ...], ...]:
+        """The sets of cards of which one must be installed; empty when no weights are needed."""
+        return self.sets or tuple((model,) for model in self.models)
 
 
 class Generator(ABC):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.embedded.landmarks import head_angles
+from generators.portrait import read_portrait
 from thsafe.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,31 +46,8 @@ def load_portrait(path: Path, *, short_side: int = 512) -> Framed:
         InputError: ``portrait.no-face``, ``portrait.two-faces``, ``portrait.too-small``, ``portrait.turned``, or what
             ``read_image`` raises for an unreadable file.
     """
-    from thsafe.media.faces import find_faces
-    from thsafe.media.image import read_image
-
-    picture = read_image(path)
-    faces = find_faces(picture)
-    height, width = picture.shape[:2]
-    if not faces:
-        raise InputError(
-            f"No face was found in {path.name}.",
-            code="portrait.no-face",
-            found=f"a picture of {width}x{height} pixels without a face that the finder knows",
-            rule="a portrait shows one face, turned to the camera and not covered",
-            next_step="choose a picture that shows the face from the front, or crop closer to it",
-        )
-    first = faces[0].box[2] - faces[0].box[0]
-    others = [face for face in faces[1:] if face.box[2] - face.box[0] > 0.4 * first]
-    if others:
-        raise InputError(
-            f"{path.name} shows {len(others) + 1} faces.",
-            code="portrait.two-faces",
-            found=f"{len(others) + 1} faces of similar size",
-            rule="a portrait shows one face: consent is given for one person",
-            next_step="crop the picture to the one face that is to speak",
-        )
-    return frame_portrait(picture, faces[0], short_side=short_side)
+    picture, face = read_portrait(path)
+    return frame_portrait(picture, face, short_side=short_side)
 
 
 def frame_portrait(

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from generators.wav2lip.timing import SyncMode
-from thsafe.core.errors import EngineError, MissingError, PolicyRefused, UsageError
+from thsafe.core.errors import EngineError, UsageError
 from thsafe.core.types import Draft, Json, MediaKind, Output, Progress, Request, Task
 from thsafe.generation import EngineInfo, Generator, media_input
 from thsafe.home import Home
 from thsafe.models import find_card
 from thsafe.models.fetch import receipt, require_weights
+from thsafe.models.licence import require_licensed
 
 if TYPE_CHECKING:
     from generators.wav2lip.network import Network
     from thsafe.gate import Permit
 
 MODELS: Final = ("wav2lip-gan", "wav2lip")
-_COMMERCIAL: Final = frozenset({"advertising", "marketing", "customer-service"})
-"""Of the purposes that a consent may name."""
 _MOST_OFFSET: Final = 25
 _COMPOSITE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 
@@ -113,26 +112,7 @@ class Wav2Lip(Generator):
             UsageError: ``model.licence``: nobody has accepted it on this machine.
             PolicyRefused: ``model.purpose``: the purpose is a commercial one and the weights are not.
         """
-        card, home = find_card(self._model), self._home or Home.default()
-        require_weights(card, home)
-        if not receipt(card, home).get("accepted"):
-            raise UsageError(
-                f"Nobody has accepted the licence of {card.title} here.",
-                code="model.licence",
-                found="the weights are there, the receipt of thsafe models pull is not",
-                rule=card.licence,
-                next_step=f"thsafe models pull {card.name} --file PATH --accept-noncommercial",
-                log="nothing was written",
-            )
-        if self._purpose in _COMMERCIAL:
-            raise PolicyRefused(
-                f"{card.title} may not be used for this purpose.",
-                code="model.purpose",
-                found=f"purpose {self._purpose}",
-                rule=card.licence,
-                next_step="use the embedded engine, whose licence allows it: thsafe generate animate --engine embedded",
-                log="nothing was written",
-            )
+        require_licensed(find_card(self._model), self._home or Home.default(), purpose=self._purpose)
 
     def render(self, request: Request, permit: Permit, progress: Progress) -> Draft:
         """Frames and sound of a permitted request."""
@@ -217,13 +197,3 @@ def _check_arguments(face: int | None, sync_offset: int, sync_mode: str) -> None
                 rule=rule,
                 next_step="thsafe generate lipsync --help",
             )
-
-
-def cannot_render(title: str) -> NoReturn:
-    """Say plainly that this version has no network to put the named engine's weights into."""
-    raise MissingError(
-        f"This version of thsafe cannot render with {title} yet.",
-        code="engine.not-in-this-version",
-        next_step="use the embedded engine: thsafe generate animate --engine embedded …",
-        log="nothing was written",
-    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -76,6 +77,25 @@ def mel_blocks(blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.flo
         waiting = np.pad(waiting, _HALF, mode="reflect" if len(waiting) > 1 else "edge")
     if len(waiting):
         yield from _transform(waiting, (len(waiting) - _WINDOW) // _HOP + 1)
+
+
+def mel_of(voice: Path) -> tuple[NDArray[np.float32], int]:
+    """(the mel of a sound file or of a film's sound (frames, 80), its samples at 16 kHz); never held as a whole.
+
+    Raises:
+        InputError: what is wrong with the file.
+    """
+    from thsafe.media.sound import iter_sound
+
+    heard = 0
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
+        nonlocal heard
+        for block in iter_sound(voice, rate=RATE):
+            heard += len(block)
+            yield block[:, 0]
+
+    return np.concatenate(list(mel_blocks(blocks()))), heard
 
 
 def _transform(samples: NDArray[np.float64], frames: int) -> Iterator[NDArray[np.float32]]:

@@ -83,9 +83,12 @@ def render(
     Raises:
         InputError: ``face.none``, ``face.number``, ``face.box`` or ``voice.too-short``.
     """
+    from thsafe.media.sound import iter_sound
+
     footage = Footage(video)
     progress.start("listening", None)
-    bands, samples, channels = _listen(voice)
+    bands, samples = mel.mel_of(voice)
+    channels = next(iter_sound(voice, rate=RATE, mono=False)).shape[1]
     crops, pictures = _crops(footage, manner, find, progress)
     if manner.as_authors:
         starts: Sequence[int] = _authors_starts(bands, footage.fps)
@@ -109,23 +112,6 @@ def render(
         face_box=_around(crops, footage),
         facts=facts,
     )
-
-
-def _listen(voice: Path) -> tuple[NDArray[np.float32], int, int]:
-    """(mel (frames, 80), samples at 16 kHz, channels of the file: 1 or 2)."""
-    from thsafe.media.sound import iter_sound
-
-    heard = 0
-
-    def blocks() -> Iterator[NDArray[np.float32]]:
-        nonlocal heard
-        for block in iter_sound(voice, rate=mel.RATE):
-            heard += len(block)
-            yield block[:, 0]
-
-    bands = np.concatenate(list(mel.mel_blocks(blocks())))
-    channels = next(iter_sound(voice, rate=RATE, mono=False)).shape[1]
-    return bands, heard, channels
 
 
 def _authors_starts(bands: NDArray[np.float32], fps: Fraction) -> list[int]:

@@ -28,7 +28,8 @@ def test_every_engine_is_listed_with_its_state(home, capsys) -> None:
     assert rows["embedded"]["commercial_use"] is True
     assert rows["wav2lip"]["state"] == "needs weights"
     assert rows["wav2lip"]["needs"].startswith("weights: thsafe models pull")
-    assert rows["sadtalker"]["state"] == "not in this version"
+    assert rows["sadtalker"]["state"] == "needs weights"
+    assert rows["sadtalker"]["vram"] == "not measured"
     assert run(["engines", "list"]) == 0
     assert "non-commercial use only" in capsys.readouterr().out
 
@@ -37,6 +38,13 @@ def test_every_engine_is_listed_with_its_state(home, capsys) -> None:
 def test_weights_count_once_their_licence_is_accepted(home, accepted: bool) -> None:
     _pretend(Home(home), "wav2lip", accepted=accepted)
     assert _facts("wav2lip", Home(home))["state"] == ("ready" if accepted else "needs weights")
+
+
+def test_weights_that_belong_together_count_together(home) -> None:
+    _pretend(Home(home), "sadtalker-256", accepted=False)
+    assert _facts("sadtalker", Home(home))["state"] == "needs weights"
+    _pretend(Home(home), "sadtalker-mapping", accepted=False)
+    assert _facts("sadtalker", Home(home))["state"] == "ready"
 
 
 def test_an_engine_is_shown_with_its_weights(home, capsys) -> None:

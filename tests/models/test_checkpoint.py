@@ -148,3 +148,18 @@ def test_a_missing_file_and_a_missing_folder(tmp_path) -> None:
     save_file(TENSORS, tmp_path / "here.safetensors")
     with pytest.raises((InputError, StoreError)):
         convert(tmp_path / "here.safetensors", tmp_path / "no" / "folder" / "out.safetensors")
+
+
+def test_networks_inside_a_file_keep_their_names(tmp_path) -> None:
+    """As SadTalker's mapping (training state beside it) and LivePortrait's retargeting (three networks) come."""
+    networks = {
+        "mapping": TENSORS,
+        "retarget_eye": {"module." + name: tensor for name, tensor in TENSORS.items()},
+        "optimizer": {"state": {0: {"step": 3, "exp_avg": torch.zeros(2)}}, "param_groups": []},
+        "epoch": 7,
+    }
+    torch.save(networks, tmp_path / "several.pth.tar")
+    found = load_tensors(tmp_path / "several.pth.tar")
+    assert sorted(found) == ["mapping.a.bias", "mapping.a.weight", "retarget_eye.a.bias", "retarget_eye.a.weight"]
+    convert(tmp_path / "several.pth.tar", tmp_path / "several.safetensors")
+    assert sorted(load_tensors(tmp_path / "several.safetensors")) == sorted(found)

@@ -91,15 +91,17 @@ def _facts(name: str, home: Home) -> dict[str, Json]:
         }
         for card in cards
     ]
-    ready = not cards or any(item["installed"] and item["licence_accepted"] for item in weights)
+    usable = {item["name"] for item in weights if item["installed"] and item["licence_accepted"]}
+    ready = not info.models or any(usable.issuperset(needed) for needed in info.needed())
     return {
         "name": info.name,
         "title": info.title,
-        "state": "not in this version" if not info.renders else "ready" if ready else "needs weights",
+        "state": "ready" if ready else "needs weights",
         "tasks": [str(task) for task in info.tasks],
         "licence": info.licence,
         "commercial_use": info.commercial_use,
         "needs": "" if ready else info.needs,
-        "speed": info.speed if info.renders else "",
+        "speed": info.speed,
+        "vram": info.vram,
         "weights": weights,
     }

@@ -81,6 +81,8 @@ def _sniff_zip(path: Path) -> Format:
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a file by name, on the CPU; training state is left out and ``module.`` before names dropped.
 
+    A file with several networks gives ``NETWORK.TENSOR``.
+
     Raises:
         InputError: ``model.torchscript``, ``model.not-weights`` or ``model.unreadable``.
     """
@@ -203,7 +205,14 @@ def _pickled(path: Path) -> dict[str, Tensor]:
 
 
 def _tensors_in(content: dict[str, Any]) -> dict[str, Tensor]:
-    return {name.removeprefix(_PREFIX): value for name, value in content.items() if hasattr(value, "untyped_storage")}
+    """The tensors, and those of networks that lie inside by name: ``NETWORK.TENSOR``."""
+    found = {}
+    for name, value in content.items():
+        if hasattr(value, "untyped_storage"):
+            found[str(name).removeprefix(_PREFIX)] = value
+        elif isinstance(value, dict) and value and all(hasattr(item, "untyped_storage") for item in value.values()):
+            found |= {f"{name}.{inner}": tensor for inner, tensor in _tensors_in(value).items()}
+    return found
 
 
 def _unreadable(path: Path, why: str) -> InputError:

@@ -6,7 +6,7 @@ from thsafe.media.image import encode_jpeg
 from thsafe.provenance.isolated import read_credentials_isolated
 from thsafe.provenance.manifest import Ingredient
 from thsafe.provenance.sign import sign
-from thsafe.report.html import _input_pictures
+from thsafe.report.view import _input_pictures
 
 from .conftest import facts, picture
 

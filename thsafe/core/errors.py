@@ -19,6 +19,7 @@ Each error says what was found, which rule it breaks and what to do next; ``str(
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from thsafe.core.exitcodes import ExitCode
@@ -137,3 +138,29 @@ class LedgerBroken(ThsafeError):
     """The audit log contradicts itself or an earlier witness."""
 
     exit_code = ExitCode.LEDGER_BROKEN
+
+
+def error_from_dict(value: Mapping[str, str | int]) -> ThsafeError:
+    """The error that :meth:`ThsafeError.as_dict` was made of; raises KeyError where a field is absent."""
+    kinds = {int(kind.exit_code): kind for kind in (UsageError, *_FAILURES)}
+    return kinds.get(int(value["exit_code"]), InputError)(
+        str(value["message"]),
+        code=str(value["error"]),
+        found=str(value["found"]),
+        rule=str(value["rule"]),
+        next_step=str(value["next"]),
+        log=str(value["log"]),
+    )
+
+
+_FAILURES = (
+    PolicyRefused,
+    ConsentRefused,
+    InputError,
+    MissingError,
+    EngineError,
+    SigningError,
+    StoreError,
+    MarkError,
+    LedgerBroken,
+)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from thsafe.core.types import Evidence, Json, Report
+from collections.abc import Mapping
+
+from thsafe.core.types import Evidence, Json, Report, Status, Verdict
 
 
 def report_as_json(report: Report) -> dict[str, Json]:
@@ -34,3 +36,20 @@ def _evidence(item: Evidence) -> dict[str, Json]:
         "model_digest": item.model_digest,
         "seconds": item.seconds,
     }
+
+
+def report_from_json(value: Mapping[str, Json]) -> Report:
+    """A report from what :func:`report_as_json` wrote; raises KeyError, TypeError or ValueError for anything else."""
+    rest = dict(value)
+    return Report(
+        verdict=Verdict(rest.pop("verdict")),
+        evidence=tuple(_evidence_from(item) for item in rest.pop("evidence")),
+        limits=tuple(rest.pop("limits")),
+        **rest,
+    )
+
+
+def _evidence_from(value: Mapping[str, Json]) -> Evidence:
+    rest = dict(value)
+    status, interval = Status(rest.pop("status")), rest.pop("interval")
+    return Evidence(status=status, interval=None if interval is None else (interval[0], interval[1]), **rest)

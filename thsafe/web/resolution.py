@@ -13,6 +13,7 @@ import base64
 import binascii
 import json
 import tempfile
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from thsafe.core.errors import ThsafeError
+from thsafe.sandbox import Leads, Sandbox
 
 if TYPE_CHECKING:
     from thsafe.core.types import Json
@@ -58,7 +60,18 @@ class _Found:
     """0 to 100; 100 where a mark or the encoded content leads to exactly one output."""
 
 
-def resolution_app(home: Home, *, most_bytes: int = _MOST_UPLOADED, hosts: tuple[str, ...] = ()) -> Starlette:
+Examine = Callable[[Path], Awaitable[Leads]]
+"""Takes an uploaded file and says where its marks lead."""
+
+
+def resolution_app(
+    home: Home,
+    *,
+    most_bytes: int = _MOST_UPLOADED,
+    hosts: tuple[str, ...] = (),
+    examine: Examine | None = None,
+    folder: Path | None = None,
+) -> Starlette:
     """The application over one installation's store.
 
     Args:
@@ -66,13 +79,15 @@ def resolution_app(home: Home, *, most_bytes: int = _MOST_UPLOADED, hosts: tuple
         most_bytes: size of an upload at most.
         hosts: names to answer to besides the loopback ones; others are refused, so that no web page can reach in
             through a name of its own.
+        examine: examines uploads; by default one at a time in a sandbox of this application's own.
+        folder: where uploads are put; by default the system's temporary folder.
 
     Raises:
         SigningError: ``keys.missing`` where nothing was set up.
     """
     from thsafe.installation import Installation
 
-    resolver = _Resolver(Installation.open(home), most_bytes)
+    resolver = _Resolver(Installation.open(home), most_bytes, examine or _in_sandbox(home), folder)
     return Starlette(
         routes=[
             Route("/matches/byBinding", resolver.by_binding, methods=["GET", "POST"]),
@@ -90,9 +105,11 @@ def resolution_app(home: Home, *, most_bytes: int = _MOST_UPLOADED, hosts: tuple
 
 
 class _Resolver:
-    def __init__(self, installation: Installation, most_bytes: int) -> None:
+    def __init__(self, installation: Installation, most_bytes: int, examine: Examine, folder: Path | None) -> None:
         self._installation = installation
         self._most_bytes = most_bytes
+        self._examine = examine
+        self._folder = folder
         self._examining = asyncio.Semaphore(1)  # one file at a time: each decodes frames and searches for marks
 
     async def algorithms(self, _request: Request) -> Response:
@@ -121,7 +138,7 @@ class _Resolver:
         hint = _hint(request)
         if not request.headers.get("content-type", "application/octet-stream").lower().startswith(_ASSETS):
             raise _BadRequest(415, "content.type", "an image, audio or video file is looked for")
-        with tempfile.TemporaryDirectory(prefix="thsafe-upload-") as folder:
+        with tempfile.TemporaryDirectory(prefix="thsafe-upload-", dir=self._folder) as folder:
             upload = Path(folder) / "upload"
             try:
                 async with asyncio.timeout(_SECONDS_TO_UPLOAD):
@@ -129,7 +146,11 @@ class _Resolver:
             except TimeoutError as problem:
                 raise _BadRequest(408, "content.slow", "the upload took too long") from problem
             async with self._examining:
-                found = await run_in_threadpool(self._by_content, upload, algorithm, hint)
+                try:
+                    leads = await self._examine(upload)
+                except ThsafeError as problem:
+                    raise _BadRequest(422, problem.code, problem.message) from problem
+        found = await run_in_threadpool(self._by_content, leads, algorithm, hint)
         return _matches(found, most)
 
     async def manifest(self, request: Request) -> Response:
@@ -167,33 +188,20 @@ class _Resolver:
             raise _BadRequest(400, "binding.value", "the value is no fingerprint of this version") from problem
         raise _BadRequest(400, "binding.algorithm", "this algorithm is not supported here")
 
-    def _by_content(self, upload: Path, algorithm: str | None, hint: tuple[str, bytes] | None) -> list[_Found]:
-        from thsafe.verification import examine
-
+    def _by_content(self, leads: Leads, algorithm: str | None, hint: tuple[str, bytes] | None) -> list[_Found]:
         watermark, picture, sound = _algorithms()
         hinted = [] if hint is None else self._by_binding(*hint)
-        try:
-            examination, report = examine(upload, home=self._installation.home, record=False)
-        except ThsafeError as problem:
-            raise _BadRequest(422, problem.code, problem.message) from problem
         outputs = self._installation.ledger.outputs
         found: dict[str, _Found] = {}
-        moved = any(item.code == "RECOVERED-CONFLICT" for item in report.evidence)
-        led = None if algorithm is not None else examination.record
-        if (
-            algorithm in {None, watermark}
-            and examination.reading is not None
-            and examination.reading.mark_id is not None
-        ):
-            led = outputs.by_watermark(examination.reading.mark_id)
-        if led is not None and led.manifest and not moved:
+        led = None if algorithm is not None or leads.manifest_id is None else outputs.by_manifest(leads.manifest_id)
+        if algorithm in {None, watermark} and leads.mark_id is not None:
+            led = outputs.by_watermark(leads.mark_id)
+        if led is not None and led.manifest and not leads.moved:
             found[led.manifest_id] = _Found(manifest_id=led.manifest_id, score=100)
-        if algorithm in {None, picture} and (looks := examination.fingerprint()) is not None:
-            for item in self._by_binding(picture, looks.encode()):
-                found.setdefault(item.manifest_id, item)
-        if algorithm in {None, sound} and (sounds_like := examination.soundprint()) is not None:
-            for item in self._by_binding(sound, sounds_like.encode()):
-                found.setdefault(item.manifest_id, item)
+        for alg, text in ((picture, leads.fingerprint), (sound, leads.soundprint)):
+            if algorithm in {None, alg} and text is not None:
+                for item in self._by_binding(alg, text.encode()):
+                    found.setdefault(item.manifest_id, item)
         # A hint says where to look first; what the content itself does not lead to is not answered.
         first = {item.manifest_id for item in hinted}
         return sorted(found.values(), key=lambda item: item.manifest_id not in first)
@@ -209,6 +217,18 @@ class _Resolver:
                 await run_in_threadpool(file.write, piece)
         if written == 0:
             raise _BadRequest(400, "content.missing", "the body is the file")
+
+
+def _in_sandbox(home: Home) -> Examine:
+    sandbox = Sandbox(home)
+
+    async def examine(upload: Path) -> Leads:
+        def work() -> Leads:
+            return sandbox.examine(upload, name="", folder=upload.parent, fingerprint=True).leads
+
+        return await run_in_threadpool(work)
+
+    return examine
 
 
 def _algorithms() -> tuple[str, str, str]:

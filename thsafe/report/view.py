@@ -1,0 +1,201 @@
+"""All that a page about a report shows, as values that travel: between processes, and into one language or another.
+
+The file and what was decoded from it stay with whoever examined it; from here on there is text and small JPEG pictures.
+"""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from thsafe.core.errors import InputError
+from thsafe.core.types import Json, Report
+from thsafe.report.data import report_as_json, report_from_json
+
+if TYPE_CHECKING:
+    from thsafe.core.types import Frame
+    from thsafe.examination import Examination
+    from thsafe.provenance.read import Credentials
+
+_THUMBNAILS = 12
+_THUMBNAIL_WIDTH = 160
+_DATA = "data:image/jpeg;base64,"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Still:
+    """One picture on the timeline."""
+
+    seconds: float
+    picture: str
+    """JPEG as data URI."""
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A stretch of the timeline about which one check says something by itself."""
+
+    check: str
+    start: float
+    end: float
+    """Seconds."""
+    words: str
+    """A watermark id, a detector's score; empty for a stretch that differs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMap:
+    """Where a detector looked: its map, drawn over one frame."""
+
+    check: str
+    seconds: float
+    picture: str
+    """JPEG as data URI."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """One manifest store, as text and with the small pictures that it holds of its inputs."""
+
+    kind: str
+    """``manifest`` or ``recovered``."""
+    text: str
+    pictures: tuple[tuple[str, str], ...] = ()
+    """(name of the input, picture as data URI)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A report with its pictures."""
+
+    report: Report
+    stills: tuple[Still, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    heat_maps: tuple[HeatMap, ...] = ()
+    trees: tuple[Tree, ...] = ()
+
+
+def view_of(report: Report, examination: Examination) -> View:
+    """Draw the small pictures and collect what a page needs."""
+    return View(
+        report=report,
+        stills=_stills(examination, _differences(report)),
+        segments=_segments(report),
+        heat_maps=_heat_maps(report),
+        trees=_trees(examination),
+    )
+
+
+def view_as_json(view: View) -> dict[str, Json]:
+    """A JSON value that :func:`view_from_json` turns back into the same view."""
+    return asdict(view) | {"report": report_as_json(view.report)}
+
+
+def view_from_json(value: Mapping[str, Json]) -> View:
+    """A view from its JSON value; raises KeyError, TypeError or ValueError for anything else."""
+    return View(
+        report=report_from_json(value["report"]),
+        stills=tuple(Still(**item) for item in value["stills"]),
+        segments=tuple(Segment(**item) for item in value["segments"]),
+        heat_maps=tuple(HeatMap(**item) for item in value["heat_maps"]),
+        trees=tuple(
+            Tree(**{**item, "pictures": tuple((name, picture) for name, picture in item["pictures"])})
+            for item in value["trees"]
+        ),
+    )
+
+
+def _differences(report: Report) -> list[tuple[float, float]]:
+    """The stretches, in seconds, that some check found to differ from what was published."""
+    return [(float(start), float(end)) for item in report.evidence for start, end in item.detail.get("differs", [])]
+
+
+def _segments(report: Report) -> tuple[Segment, ...]:
+    """What checks say of single stretches: ``segments`` with a mark or a score, and ``differs``."""
+    found = []
+    for item in report.evidence:
+        for part in item.detail.get("segments") or []:
+            score = part.get("score")
+            words = str(part.get("mark_id") or "") if score is None else f"{float(score):.2f}"
+            if words:
+                start, end = float(part["start"]), float(part["end"])
+                found.append(Segment(check=item.check, start=start, end=end, words=words))
+        for start, end in item.detail.get("differs", []):
+            found.append(Segment(check=item.check, start=float(start), end=float(end), words=""))
+    return tuple(found)
+
+
+def _heat_maps(report: Report) -> tuple[HeatMap, ...]:
+    """The maps that detectors hand over in ``detail["heat_map"]``: ``{"seconds": …, "jpeg": base64}``."""
+    maps = []
+    for item in report.evidence:
+        given = item.detail.get("heat_map")
+        if isinstance(given, Mapping) and isinstance(given.get("jpeg"), str):
+            picture = _DATA + base64.b64encode(base64.b64decode(given["jpeg"])).decode()
+            maps.append(HeatMap(check=item.check, seconds=float(given.get("seconds", 0.0)), picture=picture))
+    return tuple(maps)
+
+
+def _stills(examination: Examination, differences: list[tuple[float, float]]) -> tuple[Still, ...]:
+    """Pictures along the timeline, at least one from every stretch that differs."""
+    frames = examination.frames
+    if not frames:
+        return ()
+    step = max(1, len(frames) // _THUMBNAILS)
+    kept = dict(frames[::step][:_THUMBNAILS])
+    for start, end in differences[:_THUMBNAILS]:
+        inside = [(seconds, frame) for seconds, frame in frames if start <= seconds < end]
+        kept |= dict(inside[len(inside) // 2 : len(inside) // 2 + 1])
+    return tuple(
+        Still(
+            seconds=seconds,
+            picture=_small_jpeg(frame),
+            differs=any(start <= seconds < end for start, end in differences),
+        )
+        for seconds, frame in sorted(kept.items(), key=lambda item: item[0])
+    )
+
+
+def _small_jpeg(frame: Frame) -> str:
+    import cv2
+
+    from thsafe.media.image import encode_jpeg
+
+    height, width = frame.shape[:2]
+    size = (_THUMBNAIL_WIDTH, max(1, round(height * _THUMBNAIL_WIDTH / width)))
+    small: Frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    return _DATA + base64.b64encode(encode_jpeg(small, 80)).decode()
+
+
+def _trees(examination: Examination) -> tuple[Tree, ...]:
+    from thsafe.provenance.tree import tree_lines
+
+    trees = []
+    if examination.credentials is not None:
+        text = "\n".join(tree_lines(examination.credentials))
+        trees.append(Tree(kind="manifest", text=text, pictures=_input_pictures(examination.credentials)))
+    if examination.recovered is not None:
+        text = "\n".join(tree_lines(examination.recovered, examination.recovery))
+        trees.append(Tree(kind="recovered", text=text, pictures=_input_pictures(examination.recovered)))
+    return tuple(trees)
+
+
+def _input_pictures(credentials: Credentials) -> tuple[tuple[str, str], ...]:
+    """Small pictures from the manifest, decoded here and encoded anew: a browser gets none of the file's own bytes."""
+    from thsafe.media.image import read_image
+
+    pictures = []
+    with tempfile.TemporaryDirectory(prefix="thsafe-report-") as folder:
+        place = Path(folder) / "input"
+        for item in credentials.thumbnails:
+            try:
+                place.write_bytes(base64.b64decode(item.data))
+                pictures.append((item.title, _small_jpeg(read_image(place))))
+            except (InputError, ValueError):
+                continue  # not a picture after all: the tree above still names the input
+    return tuple(pictures)

@@ -38,8 +38,8 @@ _SCOPE = (
         "--witness",
         "witnesses",
         multiple=True,
-        type=click.Path(path_type=Path, exists=True),
-        help="A checkpoint kept outside, or a folder of them. Repeatable.",
+        metavar="FILE|FOLDER|LOG",
+        help="A checkpoint kept outside, a folder of them, or another log. Repeatable.",
     ),
 )
 
@@ -77,7 +77,7 @@ def run(
     rules: str | None,
     folders: tuple[Path, ...],
     sample: int | None,
-    witnesses: tuple[Path, ...],
+    witnesses: tuple[str, ...],
     report_path: Path | None,
     csv_path: Path | None,
     jsonl_path: Path | None,
@@ -121,7 +121,7 @@ def pack(
     rules: str | None,
     folders: tuple[Path, ...],
     sample: int | None,
-    witnesses: tuple[Path, ...],
+    witnesses: tuple[str, ...],
     output: Path,
     previous: Path | None,
     force: bool,
@@ -167,10 +167,10 @@ def _run(
     rules: str | None,
     folders: tuple[Path, ...],
     sample: int | None,
-    witnesses: tuple[Path, ...],
+    witnesses: tuple[str, ...],
 ) -> AuditReport:
     from thsafe.audit.run import run_audit
-    from thsafe.ledger.witness import read_checkpoints
+    from thsafe.ledger.otherlog import read_witnesses
     from thsafe.measurement import Measurer, Standings
     from thsafe.rulebook import readable_policies_of
 
@@ -186,7 +186,9 @@ def _run(
             rules=tuple(word.strip() for word in rules.split(",") if word.strip()) if rules else None,
             folders=folders,
             sample=sample,
-            witnessed=tuple(item for path in witnesses for item in read_checkpoints(path)),
+            witnessed=tuple(
+                item for target in witnesses for item in read_witnesses(target, installation.ledger.origin)
+            ),
             progress=progress,
         )
 

@@ -10,6 +10,7 @@ import click
 
 from thsafe.cli.terminal import json_option, print_json, style
 from thsafe.core.clock import to_text
+from thsafe.core.errors import UsageError
 from thsafe.core.exitcodes import ExitCode
 
 if TYPE_CHECKING:
@@ -71,43 +72,92 @@ def prove(index: int) -> None:
 @log.command(
     epilog=(
         "Examples:\n\n\b\n  thsafe log witness /mnt/auditor\n"
-        "  thsafe log witness /mnt/auditor --tsa http://timestamp.example/"
+        "  thsafe log witness /mnt/auditor --tsa http://timestamp.example/\n"
+        "  thsafe log witness /srv/partner/thsafe -o cosigned.json\n"
+        "  thsafe log witness postgresql://us@partner.example/thsafe"
     )
 )
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("target", metavar="FOLDER|LOG")
 @click.option("--tsa", metavar="URL", help="Have this RFC 3161 authority stamp the copy; only its digest is sent.")
+@click.option(
+    "--keys",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The other installation's folder, if LOG is a URL: its key signs too.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Keep what the other LOG said, with its proof.")
 @json_option
-def witness(folder: Path, tsa: str | None, as_json: bool) -> None:
-    """Leave a signed checkpoint in FOLDER, once it is sure that the log extends the ones there; exit code 40 if not.
+def witness(target: str, tsa: str | None, keys: Path | None, output: Path | None, as_json: bool) -> None:
+    """Give a signed checkpoint to a witness, once it is sure that the log extends the ones there; exit code 40 if not.
 
-    The folder belongs where whoever keeps this log cannot change it.
+    FOLDER gets a file; another thsafe LOG (its folder, its thsafe.db or its URL) gets an entry and signs, too. Either
+    belongs where whoever keeps this log cannot change it.
     """
+    from thsafe.ledger.otherlog import address_of
+
+    url = address_of(target)
+    if url is not None:
+        if tsa is not None:
+            raise UsageError(
+                "Another log is no folder for time stamps.", code="log.witness-tsa", next_step="leave one of them out"
+            )
+        _witness_in(url, keys or _home_of(target), output, as_json=as_json)
+        return
     from thsafe.ledger.witness import witness as leave
 
-    made = leave(_ledger(), folder, tsa=tsa, anchors=_anchors())
+    made = leave(_ledger(), Path(target), tsa=tsa, anchors=_anchors())
     if as_json:
-        print_json({"origin": made.origin, "size": made.size, "root": made.root, "folder": str(folder), "tsa": tsa})
+        print_json({"origin": made.origin, "size": made.size, "root": made.root, "folder": target, "tsa": tsa})
     else:
-        click.echo(f"witnessed: {made.size} entries, root {made.root[:16]}…, kept in {folder}")
+        click.echo(f"witnessed: {made.size} entries, root {made.root[:16]}…, kept in {target}")
 
 
-@log.command(epilog="Example:\n\n\b\n  thsafe log verify --witness /mnt/auditor")
+def _witness_in(url: str, keys: Path | None, output: Path | None, *, as_json: bool) -> None:
+    from thsafe.home import Home
+    from thsafe.keys import KeyRing
+    from thsafe.ledger.otherlog import witness_in
+    from thsafe.media.files import write_whole
+
+    key = KeyRing.open(Home(keys)).log_key() if keys is not None else None
+    made = witness_in(_ledger(), url, key=key)
+    if output is not None:
+        write_whole(output, (json.dumps(made.as_dict(), ensure_ascii=False, indent=2) + "\n").encode())
+    if as_json:
+        print_json(made.as_dict())
+        return
+    signed = "and signed by it" if made.cosigned else "but not signed by it: its key is not at hand (--keys)"
+    ours = made.checkpoint
+    click.echo(
+        f"witnessed: {ours.size} entries, root {ours.root[:16]}…, entry {made.entry.index} of {made.origin}, {signed}"
+    )
+
+
+def _home_of(target: str) -> Path | None:
+    """The folder whose keys belong to a database file or folder."""
+    path = Path(target)
+    folder = path if path.is_dir() else path.parent
+    return folder if (folder / "keys").is_dir() else None
+
+
+@log.command(epilog="Example:\n\n\b\n  thsafe log verify --witness /mnt/auditor --witness /srv/partner/thsafe")
 @click.option(
     "--witness",
     "witnesses",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True),
-    help="A checkpoint kept outside, or a folder of them; without any an insider's rewrite cannot be seen. Repeatable.",
+    metavar="FILE|FOLDER|LOG",
+    help="A checkpoint kept outside, a folder of them, or another log; without any an insider's rewrite cannot be seen."
+    " Repeatable.",
 )
 @json_option
-def verify(witnesses: tuple[Path, ...], as_json: bool) -> int:
+def verify(witnesses: tuple[str, ...], as_json: bool) -> int:
     """Recompute the whole log and compare; exit code 40 when something does not fit."""
+    from thsafe.ledger.otherlog import address_of, read_witnesses
     from thsafe.ledger.stamp import read_stamps
-    from thsafe.ledger.witness import read_checkpoints
 
-    anchors = _anchors() if witnesses else []
-    stamps = [stamp for path in witnesses for stamp in read_stamps(path, anchors)]
-    report = _ledger().verify(witnessed=[item for path in witnesses for item in read_checkpoints(path)])
+    ledger, anchors = _ledger(), _anchors() if witnesses else []
+    held = [item for target in witnesses for item in read_witnesses(target, ledger.origin)]
+    files = [Path(target) for target in witnesses if address_of(target) is None]
+    stamps = [stamp for path in files for stamp in read_stamps(path, anchors)]
+    report = ledger.verify(witnessed=held)
     if as_json:
         print_json(
             {

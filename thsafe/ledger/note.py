@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from thsafe.core.errors import LedgerBroken
 
 _ED25519 = b"\x01"
+_COSIGNATURE = b"\x04"
 _NAME = re.compile(r"[^\s+]+")
 _MOST_BYTES = 1 << 20
 _MOST_SIGNATURES = 100
@@ -123,6 +124,54 @@ def open_note(note: str, verifier: Verifier) -> str:
     except InvalidSignature as problem:
         raise ValueError(f"the signature of {verifier.name} does not fit the note") from problem
     return text
+
+
+def cosign(note: str, name: str, key: Ed25519PrivateKey, *, at: int) -> str:
+    """A checkpoint's note with one more signature line: a witness saw it (c2sp.org/tlog-cosignature, v1).
+
+    Args:
+        note: of a checkpoint, signed by its log.
+        name: the witness's.
+        key: the witness's.
+        at: seconds since 1970, UTC; part of what is signed.
+
+    Raises:
+        ValueError: the name cannot be carried by a note.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"a note's key name holds neither blanks nor plus signs: {name!r}")
+    signature = key.sign(_cosigned(note, at))
+    blob = _cosigner_id(name, key.public_key().public_bytes_raw()) + at.to_bytes(8, "big") + signature
+    return f"{note}— {name} {base64.b64encode(blob).decode()}\n"
+
+
+def cosigned_at(note: str, witness: Verifier) -> int:
+    """When a witness saw a checkpoint, in seconds since 1970.
+
+    Raises:
+        ValueError: the note carries no valid signature of that witness.
+    """
+    expected = _cosigner_id(witness.name, witness.key)
+    for line in note.rpartition("\n\n")[2].splitlines():
+        match = re.fullmatch(r"— ([^\s+]+) (\S+)", line)
+        blob = base64.b64decode(match[2], validate=True) if match and match[1] == witness.name else b""
+        if blob[:4] == expected and len(blob) == 76:
+            at = int.from_bytes(blob[4:12], "big")
+            try:
+                Ed25519PublicKey.from_public_bytes(witness.key).verify(blob[12:], _cosigned(note, at))
+            except InvalidSignature as problem:
+                raise ValueError(f"the cosignature of {witness.name} does not fit the note") from problem
+            return at
+    raise ValueError(f"the note is not cosigned by {witness}")
+
+
+def _cosigner_id(name: str, public: bytes) -> bytes:
+    return sha256(name.encode() + b"\n" + _COSIGNATURE + public).digest()[:4]
+
+
+def _cosigned(note: str, at: int) -> bytes:
+    text = note.rpartition("\n\n")[0] + "\n"
+    return f"cosignature/v1\ntime {at}\n{text}".encode()
 
 
 def sign_checkpoint(origin: str, size: int, root: bytes, key: Ed25519PrivateKey) -> Checkpoint:

@@ -39,7 +39,7 @@ def witness(ledger: Ledger, folder: Path, *, tsa: str | None = None, anchors: Se
     checkpoint = ledger.checkpoint()
     earlier = [item for item in read_checkpoints(folder) if item.origin == checkpoint.origin] if folder.exists() else []
     if earlier:
-        _extends(ledger, max(earlier, key=lambda item: item.size), checkpoint)
+        check_extends(ledger, max(earlier, key=lambda item: item.size), checkpoint)
     path = folder / f"{checkpoint.origin.replace('/', '-')}-{checkpoint.size:012}.note"
     _add(path, checkpoint.note.encode())
     if tsa is not None and not beside(path).exists():
@@ -88,7 +88,12 @@ def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
         ) from problem
 
 
-def _extends(ledger: Ledger, earlier: Checkpoint, now: Checkpoint) -> None:
+def check_extends(ledger: Ledger, earlier: Checkpoint, now: Checkpoint) -> None:
+    """Does the log, as ``now`` says, contain what it was in ``earlier``?
+
+    Raises:
+        LedgerBroken: ``log.rollback`` or ``log.inconsistent``.
+    """
     if earlier.size > now.size:
         raise LedgerBroken(
             "The log has fewer entries than a witness saw.",

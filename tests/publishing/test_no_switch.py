@@ -32,6 +32,24 @@ def _generating() -> list[tuple[str, click.Command]]:
     return sorted(group.commands.items())
 
 
+def _everything() -> list[tuple[tuple[str, ...], click.Command]]:
+    """Every command of the program that is no group, with the words that call it."""
+    found: list[tuple[tuple[str, ...], click.Command]] = []
+
+    def walk(command: click.Command, words: tuple[str, ...]) -> None:
+        if not isinstance(command, click.Group):
+            found.append((words, command))
+            return
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            walk(inner, (*words, name))
+
+    walk(cli, ())
+    return found
+
+
 def test_no_variable_is_read_that_nobody_looked_at() -> None:
     found: set[str] = set()
     for package in ("thsafe", "generators", "policies", "detectors"):
@@ -77,21 +95,39 @@ def test_no_parameter_of_an_engine_is_about_a_mark() -> None:
             assert not words & set(OFF), f"{kind.__name__}.{name}"
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+def test_all_commands_are_walked() -> None:
+    named = {words for words, _ in _everything()}
+    assert {("label",), ("live",), ("generate", "say"), ("generate", "dialogue"), ("consent", "request")} <= named
+    assert len(named) > 50
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_no_invented_option_is_accepted(data: st.DataObject) -> None:
-    name, _ = data.draw(st.sampled_from(_generating()))
+    words, _ = data.draw(st.sampled_from(_everything()))
     option = f"--{data.draw(st.sampled_from(OFF))}-{data.draw(st.sampled_from(MARKS))}"
     option = data.draw(st.sampled_from([option, f"{option}=1", option.replace("-", "_").replace("__", "--")]))
-    assert run(["generate", name, option, "-o", "never.mp4"]) == 2
+    assert run([*words, option, "-o", "never.mp4"]) == 2
     assert not Path("never.mp4").exists()
 
 
 def test_no_choice_of_an_option_is_off() -> None:
-    for name, command in _generating():
+    for words, command in _everything():
         for parameter in command.params:
-            if isinstance(parameter.type, click.Choice):
-                assert not {str(choice) for choice in parameter.type.choices} & set(OFF), f"{name} {parameter.name}"
+            # A time stamp is no mark: it says when, and where there is no network it cannot be had.
+            if isinstance(parameter.type, click.Choice) and parameter.name != "tsa_policy":
+                assert not {str(choice) for choice in parameter.type.choices} & set(OFF), f"{words} {parameter.name}"
+
+
+def test_no_flag_has_an_opposite_that_takes_a_mark_away() -> None:
+    """Click makes ``--x/--no-x`` of one declaration: none of them may be about a mark."""
+    for words, command in _everything():
+        for parameter in command.params:
+            for option in parameter.secondary_opts:
+                assert not set(option.strip("-").split("-")) & set(MARKS), f"{words} {option}"
+            for option in parameter.opts:
+                parts = set(option.strip("-").split("-"))
+                assert not (parts & set(OFF) and parts & set(MARKS)), f"{words} {option}"
 
 
 @pytest.mark.parametrize("value", ["0", "off"])

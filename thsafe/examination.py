@@ -80,14 +80,14 @@ class Examination:
 
 
     def soundprint(self) -> str | None:
-        """The fingerprint of the sound; None where there is none."""
+        """The fingerprint of the sound; None where there is none, or too little for one."""
         from thsafe.provenance.soundprint import MOST_BLOCKS, soundprint_of
 
         if self.info.audio_codec is None:
             return None
         if "soundprint" not in self.measured:
-            self.measured["soundprint"] = soundprint_of(self.path, most=MOST_BLOCKS)
-        return self.measured["soundprint"]
+            self.measured["soundprint"] = soundprint_of(self.path, most=MOST_BLOCKS) or ""
+        return self.measured["soundprint"] or None
 
 
 def not_evaluated(check: str, reason: str, *, code: str = "NOT-EVALUATED") -> Evidence:

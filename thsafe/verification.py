@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from thsafe.media.probe import MediaInfo
 
 Check = Callable[[Examination], Evidence]
-_LOG_REFERENCE = "log-reference"
+_LOG_REFERENCE = "log-entry"
 
 
 def verify(

@@ -145,6 +145,26 @@ def test_damaged_ancestor(signed, ring, trust, tmp_path):
     assert found.ingredients[0].children[0].failures
 
 
+def test_a_damaged_input_is_named_and_breaks_no_history(signed, ring, trust, tmp_path):
+    """A portrait that was cropped in an editor went into the making; nothing of it was opened or placed."""
+    broken = flip(signed[0], tmp_path / "broken.mp4", boxes(signed[0])["mdat"].start + 100)
+    fed = Ingredient(path=broken, relationship="inputTo", title="portrait", media_type="video/mp4")
+    sign(signed[0], tmp_path / "child.mp4", facts=facts(), ingredients=(fed,), ring=ring, timestamp="off")
+    found = read_credentials(tmp_path / "child.mp4", trust=trust)
+    assert (found.state, found.history_broken) == (Ladder.INTACT_DEVELOPMENT, False)
+    assert any("input of the making was changed" in reason for reason in found.reasons)
+    assert found.ingredients[0].failures
+
+    # Opened above it, the same input still is an input; opened itself, it is history.
+    parent = Ingredient(path=tmp_path / "child.mp4", relationship="parentOf", title="footage", media_type="video/mp4")
+    grandchild = tmp_path / "grandchild.mp4"
+    sign(parent.path, grandchild, facts=facts(), ingredients=(parent,), ring=ring, timestamp="off")
+    assert not read_credentials(grandchild, trust=trust).history_broken
+    both = (fed, dataclasses.replace(fed, relationship="componentOf", title="voice"))
+    sign(signed[0], tmp_path / "both.mp4", facts=facts(), ingredients=both, ring=ring, timestamp="off")
+    assert read_credentials(tmp_path / "both.mp4", trust=trust).history_broken
+
+
 def test_sound_ancestor(signed, ring, trust, tmp_path):
     parent = Ingredient(path=signed[0], relationship="parentOf", title="footage", media_type="video/mp4")
     child = tmp_path / "child.mp4"

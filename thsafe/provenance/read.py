@@ -106,7 +106,10 @@ class Credentials:
     reasons: tuple[str, ...]
     """Why the state is what it is, in plain sentences."""
     history_broken: bool = False
-    """An ancestor was changed after it was signed; says nothing about this file's own bytes."""
+    """What was opened or placed was changed after it was signed; says nothing about this file's own bytes.
+
+    An input that only went into a model does not count: the reasons name it.
+    """
     active_label: str | None = None
     title: str = ""
     signer: SignerFacts | None = None
@@ -258,14 +261,13 @@ def _judge(path: Path, report: Json, crjson: Json, then: _Then) -> Credentials:
 
     nodes = _Tree(manifests)
     ingredients = nodes.children(active, depth=0, above=frozenset({label}))
-    deltas = [
-        code
-        for delta in results.get("ingredientDeltas") or []
-        for code in _codes((delta.get("validationDeltas") or {}).get("failure"))
-    ]
-    broken = sorted({code for code in (*nodes.failures, *deltas) if ladder.is_change(code)})
+    for delta in results.get("ingredientDeltas") or []:
+        nodes.note_delta(delta)
+    broken, fed = _changes(nodes.failures), _changes(nodes.inputs)
     if broken:
         reasons = (*reasons, "an ancestor was changed after it was signed: " + ", ".join(broken))
+    if fed:
+        reasons = (*reasons, "an input of the making was changed after it was signed: " + ", ".join(fed))
     actions = _actions(active)
     unprotected = unprotected_ranges(path, active.get("assertions", []))
     reasons += tuple(f"bytes {r.start} to {r.end} ({r.name}): {r.remark}" for r in unprotected if r.remark)
@@ -328,6 +330,10 @@ def _state(
         TrustKind.DEVELOPMENT: Ladder.INTACT_DEVELOPMENT,
     }[vouching.kind]
     return state, (f"unchanged since signing; the signer is on the list: {vouching.name}",)
+
+
+def _changes(codes: list[str]) -> list[str]:
+    return sorted({code for code in codes if ladder.is_change(code)})
 
 
 def _codes(entries: Json) -> tuple[str, ...]:
@@ -420,20 +426,43 @@ class _Tree:
     def __init__(self, manifests: Mapping[str, Json]) -> None:
         self._manifests = manifests
         self._nodes = 0
+        self._fed: set[str] = set()
         self.failures: list[str] = []
+        """Of what was opened or placed, and of their ancestors."""
+        self.inputs: list[str] = []
+        """Of what only went into a model, and of its ancestors."""
 
-    def children(self, manifest: Json, *, depth: int, above: frozenset[str]) -> tuple[IngredientNode, ...]:
-        """The nodes below one manifest, with every failure code collected on the way."""
+    def note_delta(self, delta: Json) -> None:
+        """What validation found of one ingredient now that had not been found when it was taken in."""
+        codes = _codes((delta.get("validationDeltas") or {}).get("failure"))
+        fed = str(delta.get("ingredientAssertionURI")) in self._fed
+        (self.inputs if fed else self.failures).extend(codes)
+
+    def children(
+        self, manifest: Json, *, depth: int, above: frozenset[str], fed: bool = False
+    ) -> tuple[IngredientNode, ...]:
+        """The nodes below one manifest, with every failure code collected on the way.
+
+        Args:
+            manifest: as the SDK reports it.
+            depth: how far below the active manifest.
+            above: labels of the manifests on the way here.
+            fed: whether it is, or stands above, an input to a model only.
+        """
         found = []
         for item in manifest.get("ingredients") or []:
             self._nodes += 1
             if self._nodes > _MAX_NODES or depth >= _MAX_DEPTH:
                 self.failures.append("manifest.inaccessible")
                 break
-            found.append(self._node(item, depth, above))
+            inside = fed or str(item.get("relationship")) == "inputTo"
+            if inside:
+                owner = manifest.get("label") or ""
+                self._fed.add(f"self#jumbf=/c2pa/{owner}/c2pa.assertions/{item.get('label')}")
+            found.append(self._node(item, depth, above, fed=inside))
         return tuple(found)
 
-    def _node(self, item: Json, depth: int, above: frozenset[str]) -> IngredientNode:
+    def _node(self, item: Json, depth: int, above: frozenset[str], *, fed: bool) -> IngredientNode:
         label = str(item.get("active_manifest") or "")
         failures = list(_codes(item.get("validation_status")))
         results = item.get("validation_results") or {}
@@ -444,8 +473,8 @@ class _Tree:
         if label and (below is None or label in above):
             failures.append("ingredient.manifest.missing" if below is None else "manifest.inaccessible")
             below = None
-        self.failures += failures
-        children = () if below is None else self.children(below, depth=depth + 1, above=above | {label})
+        (self.inputs if fed else self.failures).extend(failures)
+        children = () if below is None else self.children(below, depth=depth + 1, above=above | {label}, fed=fed)
         info = (below or {}).get("signature_info") or {}
         return IngredientNode(
             title=str(item.get("title") or ""),

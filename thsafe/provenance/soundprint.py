@@ -83,11 +83,16 @@ def soundprint(blocks: Iterable[SoundBlock], *, most: int = MAX_BLOCKS) -> str:
     return base64.b64encode(_MAGIC + b"".join(_ROW.pack(*row) for row in rows)).decode()
 
 
-def soundprint_of(path: Path, *, most: int = MAX_BLOCKS) -> str:
-    """The fingerprint of a file's sound; raises InputError where there is none or it cannot be read."""
+def soundprint_of(path: Path, *, most: int = MAX_BLOCKS) -> str | None:
+    """The fingerprint of a file's sound; None where it is too short or too quiet for one.
+
+    Raises:
+        InputError: there is no sound, or it cannot be read.
+    """
     from thsafe.media.sound import iter_sound
 
-    return soundprint(iter_sound(path, rate=RATE), most=most)
+    text = soundprint(iter_sound(path, rate=RATE), most=most)
+    return text if len(blocks_of(text)) else None
 
 
 def sound_distance(known: str, suspect: str) -> Match:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thsafe.core.errors import StoreError, UsageError
+from thsafe.media.files import rename_new
 
 _PREFIX = ".thsafe-"
 MEDIA_TYPES = {
@@ -119,7 +120,7 @@ class Destination:
             if self.force:
                 finished.replace(self.path)
             else:
-                _rename_new(finished, self.path)
+                rename_new(finished, self.path)
             folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 os.fsync(folder)
@@ -142,20 +143,6 @@ class Destination:
             if folder.is_dir() and not _is_locked(folder / "lock"):
                 interrupted(folder.name.removeprefix(_PREFIX))
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _rename_new(source: Path, target: Path) -> None:
-    """Rename without replacing: link() fails where the name is taken, rename() would not."""
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise
-    except OSError:  # file systems without hard links: a check and a rename is the best there is
-        if target.exists():
-            raise FileExistsError(target) from None
-        source.rename(target)
-    else:
-        source.unlink()
 
 
 def _is_locked(lock: Path) -> bool:

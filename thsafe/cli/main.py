@@ -21,6 +21,7 @@ _COMMANDS = {
     "generate": ("thsafe.cli.generate:generate", "Make a talking head that says what it is."),
     "label": ("thsafe.cli.label:label", "Mark and sign media that was made elsewhere."),
     "verify": ("thsafe.cli.verify:verify", "Say what can be said about a file."),
+    "watch": ("thsafe.cli.watch:watch", "Verify what arrives in a folder; move or tag it by verdict."),
     "serve": ("thsafe.cli.serve:serve", "The verification page and API, for a newsroom or for everyone."),
     "inspect": ("thsafe.cli.inspect:inspect", "Show a file's manifest, watermark and log entry; no verdict."),
     "manifest": ("thsafe.cli.manifest:manifest", "Show a file's content credentials, or check how they are written."),

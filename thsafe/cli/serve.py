@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from thsafe.cli.address import address_options, address_rules
 from thsafe.cli.terminal import json_option, print_json
 
 if TYPE_CHECKING:
-    from thsafe.remote import RemoteRules
     from thsafe.web.settings import Settings
     from thsafe.web.tokens import Tokens
 
@@ -59,34 +59,7 @@ class _Size(click.ParamType[int]):
     help="With --public: verifications a client may start in a minute.",
 )
 @click.option("--url/--files-only", "urls", default=True, help="Whether addresses are fetched.")
-@click.option(
-    "--url-host",
-    "url_hosts",
-    multiple=True,
-    metavar="HOST",
-    help="Fetch from this host only (.example: all below it). Repeatable.",
-)
-@click.option(
-    "--url-scheme",
-    "url_schemes",
-    multiple=True,
-    type=click.Choice(["https", "http"]),
-    help="Repeatable; https alone if none is given.",
-)
-@click.option(
-    "--url-port",
-    "url_ports",
-    multiple=True,
-    type=click.IntRange(1, 65535),
-    help="Repeatable; 80 and 443 if none is given.",
-)
-@click.option(
-    "--url-network",
-    "url_networks",
-    multiple=True,
-    metavar="CIDR",
-    help="A network that is reached although it is not public. Repeatable.",
-)
+@address_options
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -135,34 +108,9 @@ def serve(
         keep_seconds=keep * 3600,
         workers=workers,
         per_minute=per_minute,
-        remote=_rules(url_hosts, url_schemes, url_ports, url_networks, max_upload) if urls else None,
+        remote=address_rules(url_hosts, url_schemes, url_ports, url_networks, most=max_upload) if urls else None,
     )
     _run(settings, host, port, proxies)
-
-
-def _rules(
-    hosts: tuple[str, ...], schemes: tuple[str, ...], ports: tuple[int, ...], networks: tuple[str, ...], most: int
-) -> RemoteRules:
-    import ipaddress
-
-    from thsafe.core.errors import UsageError
-    from thsafe.remote import RemoteRules
-
-    for network in networks:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as problem:
-            raise UsageError(
-                f"{network} is no network.", code="usage.network", found=str(problem), next_step="such as 10.1.0.0/16"
-            ) from problem
-    usual = RemoteRules()
-    return RemoteRules(
-        hosts=hosts,
-        schemes=schemes or usual.schemes,
-        ports=ports or usual.ports,
-        networks=networks,
-        max_bytes=min(usual.max_bytes, most),
-    )
 
 
 def _run(settings: Settings, host: str, port: int, proxies: tuple[str, ...]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from thsafe.core.errors import StoreError
 
+_MOST_NAME = 120
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
@@ -29,6 +30,25 @@ def write_whole(path: Path, data: bytes) -> None:
     except OSError as problem:
         temp.unlink(missing_ok=True)
         raise write_failure(path, problem.errno, len(data)) from problem
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename without replacing: link() fails where the name is taken, rename() would not.
+
+    Raises:
+        FileExistsError: the name is taken.
+        OSError: as ``os.rename``; ``errno.EXDEV`` where the target is on another file system.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:  # file systems without hard links: a check and a rename is the best there is
+        if target.exists():
+            raise FileExistsError(target) from None
+        source.rename(target)
+    else:
+        source.unlink()
 
 
 def write_failure(path: Path, number: int | None, needed: int) -> StoreError:
@@ -52,3 +72,10 @@ def write_failure(path: Path, number: int | None, needed: int) -> StoreError:
         next_step=f"free some space (df -h {path.parent}) or choose another folder with -o",
         log=f"nothing was left at {path}",
     )
+
+
+def plain_name(name: str) -> str:
+    """What people may see of a file's name: no folders, nothing that moves a cursor or turns text around."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    shown = "".join(letter for letter in last if letter.isprintable())
+    return shown[:_MOST_NAME].strip() or "file"

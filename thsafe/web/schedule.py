@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from thsafe.core.errors import StoreError, ThsafeError, UsageError
 from thsafe.core.types import Json
+from thsafe.media.files import plain_name
 from thsafe.remote import fetch
 from thsafe.report.view import View, view_as_json, view_from_json
 from thsafe.sandbox import Leads, Sandbox
 from thsafe.web.jobs import Job, JobFolders, State
 from thsafe.web.problems import ServiceError
-from thsafe.web.uploads import plain_name
 
 if TYPE_CHECKING:
     from thsafe.installation import Installation

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.background import BackgroundTask
 
 from thsafe.core.errors import UsageError
+from thsafe.media.files import plain_name
 from thsafe.remote import check_address
 from thsafe.web.access import Access
 from thsafe.web.jobs import Job, State
@@ -16,7 +17,6 @@ from thsafe.web.meters import Meters
 from thsafe.web.problems import ServiceError, unknown
 from thsafe.web.rate import Rate
 from thsafe.web.schedule import Schedule
-from thsafe.web.uploads import plain_name
 
 if TYPE_CHECKING:
     from starlette.requests import Request

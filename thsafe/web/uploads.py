@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from thsafe.core.errors import UsageError
-from thsafe.media.files import write_failure
+from thsafe.media.files import plain_name, write_failure
 from thsafe.web.problems import ServiceError
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ _FLUSH = 1 << 20
 _MOST_FIELD = 4096
 _MOST_FIELDS = 10
 _MOST_HEADER = 4096
-_MOST_NAME = 120
 _GRACE = 30.0
 _RESERVE = 64 << 20
 """Bytes of the disk that uploads leave free."""
@@ -114,13 +113,6 @@ async def form_to_disk(request: Request, target: Path, settings: Settings, *, ch
         await writer.finish()
     reader.form.size = writer.size
     return reader.form
-
-
-def plain_name(name: str) -> str:
-    """What people may see of a file's name: no folders, nothing that moves a cursor or turns text around."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    shown = "".join(letter for letter in last if letter.isprintable())
-    return shown[:_MOST_NAME].strip() or "file"
 
 
 class _Writer:

@@ -14,12 +14,13 @@ from pydantic import BaseModel, Field
 from thsafe.core.clock import to_text
 from thsafe.core.errors import UsageError, error_from_dict
 from thsafe.core.types import Json
+from thsafe.media.files import plain_name
 from thsafe.report.data import report_as_json
 from thsafe.web.access import require
 from thsafe.web.jobs import Job, State
 from thsafe.web.problems import MEDIA_TYPE, Problem, ServiceError, problem_of
 from thsafe.web.tokens import Scope
-from thsafe.web.uploads import Form, body_to_disk, check_announced, form_to_disk, plain_name
+from thsafe.web.uploads import Form, body_to_disk, check_announced, form_to_disk
 
 if TYPE_CHECKING:
     from thsafe.web.service import Service

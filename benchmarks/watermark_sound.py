@@ -123,6 +123,7 @@ ATTACKS: dict[str, Callable[[Sound], Sound]] = {
     "telephone 300-3400 Hz": _filtered("highpass=f=300:p=2,lowpass=f=3400:p=2,aresample=8000,aresample=24000"),
     "16 kHz": lambda sound: soxr.resample(soxr.resample(sound, RATE, 16000), 16000, RATE).astype(np.float32),
     "noise 20 dB": _noisy(20),
+    "noise 15 dB": _noisy(15),
     "noise 10 dB": _noisy(10),
     "trim to 3 s": _trim(3.0),
     "trim to 2.4 s": _trim(2.4),
@@ -131,6 +132,7 @@ ATTACKS: dict[str, Callable[[Sound], Sound]] = {
     "speed 1.03": _speed(1.03),
     "pitch +3 %": _filtered("rubberband=pitch=1.03"),
     "tempo 0.96, pitch +3 %": _filtered("rubberband=tempo=0.96:pitch=1.03"),
+    "tempo 1.05, pitch -4 %": _filtered("rubberband=tempo=1.05:pitch=0.96"),
     "echo": _filtered("aecho=0.8:0.6:40:0.3"),
 }
 
@@ -188,13 +190,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, nargs="*", default=[])
     parser.add_argument("--join", type=Path, nargs="*", default=[], help="short files that are made one clip")
+    parser.add_argument("--repeat", type=int, default=1, help="ids per clip")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     clips = {path.name: load_sound(path, rate=RATE) for path in given.clips} | spoken()
     if given.join:
         clips["joined"] = np.concatenate([load_sound(path, rate=RATE) for path in given.join])
     started = datetime.now(UTC).isoformat(timespec="minutes")
-    rows = [row for name, sound in clips.items() for row in bench(name, sound)]
+    rows = [row for name, sound in clips.items() for _ in range(given.repeat) for row in bench(name, sound)]
     for row in rows:
         if row["attack"] == "quality":
             sys.stdout.write("  ".join(f"{key} {value}" for key, value in row.items()) + "\n")

@@ -110,7 +110,8 @@ def read_sound_track(path: Path, keys: Mapping[str, bytes], *, search: bool = Tr
         InputError: As ``thsafe.media.sound.iter_sound``: unreadable, no sound, over a limit.
     """
     from thsafe.media.sound import iter_sound
-    from thsafe.watermark.soundreader import ANALYSIS_RATE, read_sound
+    from thsafe.watermark.soundevidence import ANALYSIS_RATE
+    from thsafe.watermark.soundreader import read_sound
 
     heard, blocks = 0, []
     for block in iter_sound(path, rate=ANALYSIS_RATE):

@@ -1,6 +1,8 @@
-"""Writing the sound mark: cells of time and frequency made a fraction of a decibel louder or softer.
+"""Writing the sound mark: cells of time and frequency made a little louder or softer.
 
-Cells that louder neighbours mask take most of the change (valley emphasis), the peaks that carry speech hardly any.
+Cells that louder neighbours mask take most of the change (valley emphasis), the peaks that carry speech less. What the
+long windows would smear over a moment that has no such sound, before the onset of a syllable above all, is taken back
+in short ones: it is nearly all that is heard of a mark, and carries nothing.
 The id is a pointer, never evidence (:mod:`thsafe.watermark.payload`).
 """
 
@@ -12,25 +14,29 @@ from numpy.typing import NDArray
 from thsafe.core.errors import UsageError
 from thsafe.watermark import payload
 from thsafe.watermark.cells import BAND_HERTZ, BANDS, CELL_SECONDS, LOWEST_HERTZ, TIME_CELLS, cells
-from thsafe.watermark.soundreader import ANALYSIS_RATE, read_sound
+from thsafe.watermark.soundevidence import ANALYSIS_RATE
+from thsafe.watermark.soundreader import read_sound
+from thsafe.watermark.windows import Block, Spectra, Windows
 
 __all__ = ["ANALYSIS_RATE", "SoundMarker", "read_sound"]
 
-_PEAK_DECIBELS = 0.6
-_VALLEY_SLOPE = 0.28
+_PEAK_DECIBELS = 2.4
+_VALLEY_SLOPE = 0.5
 """Decibels of change per decibel that a bin lies below its neighbourhood."""
-_MOST_DECIBELS = 6.0
+_MOST_DECIBELS = 7.0
 _NEIGHBOURHOOD_HERTZ = 190.0
+_HOP_SECONDS, _OVERLAP = 0.016, 4
+_SHORT_SECONDS = 0.016
+_LARGEST_SHARE, _LARGEST_LOW_SHARE, _LOW_HERTZ = 0.9, 0.5, 1100.0
+"""Amplitude of the mark over that of the sound, at any 16 ms and 62.5 Hz: less where the ear tells bands apart."""
 _LEAST_RATE = 8000
-
-Block = NDArray[np.float32]
 
 
 class SoundMarker:
     """Marks a stream of sound with one id.
 
-    ``apply`` hands back samples as soon as they are final, up to four analysis steps (about 64 ms) late; what goes in
-    comes out at the same place, and with ``flush`` in the same number.
+    ``apply`` hands back samples as soon as they are final, about 80 ms late; what goes in comes out at the same place,
+    and with ``flush`` in the same number.
 
     Args:
         key: Watermark key, 32 bytes.
@@ -53,21 +59,19 @@ class SoundMarker:
                 next_step="resample the sound to 16000 Hz or more",
             )
         self._rate = sample_rate
-        self._hop: int = next_fast_len(round(sample_rate * 0.016), real=True)
-        self._size = 4 * self._hop
-        # Square-root Hann twice, at a quarter's step: the squares sum to 2 everywhere.
-        self._window = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self._size) / self._size)).astype(np.float32)
+        size: int = _OVERLAP * next_fast_len(round(sample_rate * _HOP_SECONDS), real=True)
+        short: int = 2 * next_fast_len(round(sample_rate * _SHORT_SECONDS / 2), real=True)
+        self._long = Windows(size, _OVERLAP, self._changes)
+        self._short = Windows(short, 2, self._held_back)
+        low = np.arange(short // 2 + 1) * sample_rate / short < _LOW_HERTZ
+        self._share = np.where(low, _LARGEST_LOW_SHARE, _LARGEST_SHARE).astype(np.float32)
+        self._plain: Block | None = None
         self._pattern = cells(key).pattern(payload.encode(key, mark_id))
-        hertz = np.arange(self._size // 2 + 1) * sample_rate / self._size
+        hertz = np.arange(size // 2 + 1) * sample_rate / size
         band = np.floor((hertz - LOWEST_HERTZ) / BAND_HERTZ + 0.5).astype(np.intp)
         self._bins = np.flatnonzero((band >= 0) & (band < BANDS) & (hertz < 0.48 * sample_rate))
         self._bands = band[self._bins]
-        self._reach = max(1, round(_NEIGHBOURHOOD_HERTZ * self._size / sample_rate))
-        self._frame = 0
-        self._taken = 0
-        self._given = 0
-        self._pending: Block | None = None
-        self._overlap: Block | None = None
+        self._reach = max(1, round(_NEIGHBOURHOOD_HERTZ * size / sample_rate))
 
     def apply(self, block: Block) -> Block:
         """Mark the next samples.
@@ -78,67 +82,59 @@ class SoundMarker:
         Returns:
             The samples that are final by now, (m, channels); m may be 0 or exceed n.
         """
-        self._taken += len(block)
-        if self._pending is None or self._overlap is None:
-            # Silence before the start, so that the first samples lie under a full set of windows.
-            lead = np.zeros((self._size - self._hop, block.shape[1]), dtype=np.float32)
-            self._pending, self._overlap = lead, lead.copy()
-        self._pending = np.concatenate([self._pending, np.asarray(block, dtype=np.float32)])
-        return self._advance()
+        block = np.asarray(block, dtype=np.float32)
+        self._plain = block if self._plain is None else np.concatenate([self._plain, block])
+        return self._joined(self._short.push(self._beside(self._long.push(block))))
 
     def flush(self) -> Block:
         """The last samples; the marker then starts over for a new stream."""
-        if self._pending is None:
+        if self._plain is None:
             return np.zeros((0, 1), dtype=np.float32)
-        left = self._taken - self._given
-        tail = np.zeros((self._size + self._hop, self._pending.shape[1]), dtype=np.float32)
-        self._pending = np.concatenate([self._pending, tail])
-        rest = self._advance()[:left]
-        self._frame = self._taken = self._given = 0
-        self._pending = self._overlap = None
+        rest = self._short.push(self._beside(self._long.flush()))
+        rest = self._joined(np.concatenate([rest, self._short.flush()]))
+        self._plain = None
         return rest
 
-    def _advance(self) -> Block:
-        """Transform every full window that is there; drop the lead-in from what comes out."""
-        pending, overlap = self._pending, self._overlap
-        if pending is None or overlap is None or len(pending) < self._size:
-            return np.zeros((0, 1 if pending is None else pending.shape[1]), dtype=np.float32)
-        count = (len(pending) - self._size) // self._hop + 1
-        out = np.zeros((count * self._hop + len(overlap), pending.shape[1]), dtype=np.float32)
-        out[: len(overlap)] = overlap
-        for number in range(count):
-            start = number * self._hop
-            out[start : start + self._size] += self._marked(pending[start : start + self._size])
-        self._pending = pending[count * self._hop :]
-        ready, self._overlap = out[: count * self._hop], out[count * self._hop :]
-        # The first windows end in the silence that was put before the stream.
-        lead = max(0, (self._size - self._hop) - (self._frame - count) * self._hop)
-        ready = ready[lead:]
-        self._given += len(ready)
-        return ready
+    def _beside(self, change: Block) -> Block:
+        """Plain samples and their changes side by side: (n, 2 * channels)."""
+        plain = self._plain
+        if plain is None:
+            return change
+        self._plain = plain[len(change) :]
+        return np.concatenate([plain[: len(change)], change], axis=1)
 
-    def _marked(self, piece: Block) -> Block:
-        """One window, changed: (size, channels)."""
-        from scipy.fft import irfft, rfft
+    def _joined(self, both: Block) -> Block:
+        channels = both.shape[1] // 2
+        joined: Block = both[:, :channels] + both[:, channels:]
+        return joined
 
-        spectrum = rfft(piece * self._window[:, None], axis=0)
-        centre = (self._frame * self._hop + self._size / 2 - (self._size - self._hop)) / self._rate
-        self._frame += 1
-        row = self._pattern[int(centre // CELL_SECONDS) % TIME_CELLS]
-        power = np.mean(spectrum.real**2 + spectrum.imag**2, axis=1)
+    def _changes(self, first: int, spectra: Spectra) -> Spectra:
+        """What the mark adds to long windows."""
+        hop, size = self._long.hop, self._long.size
+        middles = ((first + 1 + np.arange(len(spectra))) * hop - size / 2) / self._rate
+        rows = self._pattern[np.floor(middles / CELL_SECONDS).astype(np.intp) % TIME_CELLS]
+        power = np.mean(spectra.real**2 + spectra.imag**2, axis=2)
         level = 10 * np.log10(power + 1e-10)
-        change = row[self._bands] * _strength(level, self._bins, self._reach)
-        spectrum[self._bins] *= (10 ** (change / 20))[:, None].astype(np.float32)
-        changed: Block = irfft(spectrum, n=self._size, axis=0).astype(np.float32) * self._window[:, None] / 2
-        return changed
+        decibels = rows[:, self._bands] * _strength(level, self._bins, self._reach)
+        changes = np.zeros_like(spectra)
+        changes[:, self._bins] = spectra[:, self._bins] * (10 ** (decibels / 20) - 1)[:, :, None]
+        return changes
+
+    def _held_back(self, _first: int, spectra: Spectra) -> Spectra:
+        """Short windows of sound and change; the change is held below its share of the sound."""
+        power = spectra.real**2 + spectra.imag**2
+        channels = spectra.shape[2] // 2
+        sound, change = (np.sqrt(part.sum(axis=2)) for part in (power[:, :, :channels], power[:, :, channels:]))
+        spectra[:, :, channels:] *= np.minimum(1, self._share * sound / (change + 1e-9))[:, :, None]
+        return spectra
 
 
 def _strength(level: NDArray[np.float32], bins: NDArray[np.intp], reach: int) -> NDArray[np.float32]:
-    """Decibels of change per bin: little on peaks, more in the valleys their neighbours mask."""
+    """Decibels of change per window and bin: less on peaks, more in the valleys their neighbours mask."""
     import cv2
 
-    masker = cv2.dilate(level.astype(np.float32)[None, :], np.ones((1, reach), dtype=np.uint8))
-    masker = cv2.blur(masker, (2 * reach + 1, 1))[0]
-    depth = np.maximum(masker - level, 0)[bins]
+    masker = cv2.dilate(level.astype(np.float32), np.ones((1, reach), dtype=np.uint8))
+    masker = cv2.blur(masker, (2 * reach + 1, 1))
+    depth = np.maximum(masker - level, 0)[:, bins]
     strength: NDArray[np.float32] = np.minimum(_PEAK_DECIBELS + _VALLEY_SLOPE * depth, _MOST_DECIBELS)
     return strength

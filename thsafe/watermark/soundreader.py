@@ -1,14 +1,15 @@
 """Reading the sound mark, without the original.
 
-The log spectrum is freed of its local mean and contrast, folded to one tile and correlated with the synchronisation
-cells at every start time; changes of tempo, of speed and of pitch are searched when the plain reading fails.
+The evidence (:mod:`thsafe.watermark.soundevidence`) is folded to one tile and correlated with the synchronisation cells
+at every start time. When the plain reading fails, changes of tempo, of speed and of pitch are searched: each alone in
+fine steps, then tempo and pitch together from coarse to fine.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -17,24 +18,20 @@ from numpy.typing import NDArray
 from thsafe.watermark import payload, polar
 from thsafe.watermark.cells import BAND_HERTZ, BANDS, CELL_SECONDS, LOWEST_HERTZ, TILE_SECONDS, TIME_CELLS, cells
 from thsafe.watermark.reading import Geometry, MarkReading
+from thsafe.watermark.soundevidence import ANALYSIS_RATE, HOP, WINDOW, Grid, evidence
 
-ANALYSIS_RATE = 16000
-"""Samples per second that the reader works at."""
 MOST_DECODES = 52
 PRESENT = 7.5
-_SIZE, _HOP = 1024, 256
-_STEPS = round(CELL_SECONDS * ANALYSIS_RATE / _HOP)
+_STEPS = round(CELL_SECONDS * ANALYSIS_RATE / HOP)
 """Analysis steps per cell."""
 _TILE_STEPS = TIME_CELLS * _STEPS
-_WINDOW_STEPS = round(20 * ANALYSIS_RATE / _HOP)
+_WINDOW_STEPS = round(20 * ANALYSIS_RATE / HOP)
 """20 s: what is searched at a time."""
-_MOST_WINDOWS, _MOST_SEARCHED = 16, 4
-"""16 plain readings and 4 hypotheses with 9 neighbours each: 52 decodings at most."""
-_CLIP = 2.0
-_SILENCE = 1e-9
+_MOST_WINDOWS, _MOST_SINGLE, _MOST_PAIRS = 13, 3, 4
+"""13 plain readings, 3 single changes with 9 neighbours each, 4 pairs with 3: 52 decodings at most."""
+_COARSE_STEPS = round(6 * ANALYSIS_RATE / HOP)
+"""6 s: over these a step of the coarse search drifts by less than half a cell."""
 _GAIN_REACH = 8.0
-
-Grid = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +61,8 @@ def read_sound(
     """
     if not keys:
         return MarkReading(state="not-evaluated", reason="No watermark key is known here.")
-    evidence = _evidence(samples, sample_rate)
-    if evidence is None:
+    heard = evidence(samples, sample_rate)
+    if heard is None:
         return MarkReading(state="not-evaluated", reason="There was no sound to read, or only silence.")
     seconds = samples.size / sample_rate
     tiles = max(1, math.floor(seconds / TILE_SECONDS))
@@ -76,7 +73,7 @@ def read_sound(
     )
     best, best_name = _Found(), ""
     for name, key in keys.items():
-        for window, found in islice(_candidates(evidence, key, search=search), MOST_DECODES):
+        for window, found in islice(_candidates(heard, key, search=search), MOST_DECODES):
             mark_id = _decode(window, key, found)
             if mark_id is not None:
                 return MarkReading(
@@ -92,7 +89,7 @@ def read_sound(
             if found.z > best.z:
                 best, best_name = found, name
     if best.z >= PRESENT:
-        tests = len(keys) * _TILE_STEPS * (len(_hypotheses()) + _MOST_WINDOWS)
+        tests = len(keys) * _TILE_STEPS * (len(_single_changes()) + len(_double_changes()) + MOST_DECODES)
         return MarkReading(
             state="present",
             key_name=best_name,
@@ -107,77 +104,53 @@ def read_sound(
     )
 
 
-def _candidates(evidence: Grid, key: bytes, *, search: bool) -> Iterator[tuple[Grid, _Found]]:
+def _candidates(heard: Grid, key: bytes, *, search: bool) -> Iterator[tuple[Grid, _Found]]:
     """What to decode, likeliest first: the whole, stretches of it (it may be cut together), then changed speeds."""
-    windows = [evidence]
-    if len(evidence) > 1.5 * _WINDOW_STEPS:
-        count = min(_MOST_WINDOWS - 1, len(evidence) // _WINDOW_STEPS)
-        starts = np.linspace(0, len(evidence) - _WINDOW_STEPS, count).astype(int).tolist()
-        windows += [evidence[start : start + _WINDOW_STEPS] for start in starts]
+    windows = [heard]
+    if len(heard) > 1.5 * _WINDOW_STEPS:
+        count = min(_MOST_WINDOWS - 1, len(heard) // _WINDOW_STEPS)
+        starts = np.linspace(0, len(heard) - _WINDOW_STEPS, count).astype(int).tolist()
+        windows += [heard[start : start + _WINDOW_STEPS] for start in starts]
     plain = [(window, _correlate(window, key, 1.0, 1.0)) for window in windows]
     yield from plain
     if not search:
         return
     # Over a longer stretch a step of the tempo search would drift by more than half a cell.
     likeliest = max(plain if len(plain) == 1 else plain[1:], key=lambda one: one[1].z)[0]
-    for found in _search(likeliest, key):
-        for around in _around(found):
-            yield likeliest, around
+    for found in _best(likeliest, key, _single_changes(), _MOST_SINGLE):
+        for stretch in (0.0, 0.001, -0.001):
+            for nudged in _nudged(replace(found, tempo=found.tempo * (1 + stretch))):
+                yield likeliest, nudged
+    for found in _both_changed(likeliest, key):
+        for nudged in _nudged(found):
+            yield likeliest, nudged
 
 
 def _geometry(found: _Found) -> Geometry:
-    return Geometry(scale_x=found.tempo, scale_y=found.pitch, dx=found.start * _HOP / ANALYSIS_RATE)
+    return Geometry(scale_x=found.tempo, scale_y=found.pitch, dx=found.start * HOP / ANALYSIS_RATE)
 
 
-def _evidence(samples: NDArray[np.float32], sample_rate: int) -> Grid | None:
-    """Log spectrum without local mean and contrast: (steps, bins); None for silence."""
-    import cv2
-    import soxr
-
-    sound = np.asarray(samples, dtype=np.float32).ravel()
-    if sample_rate != ANALYSIS_RATE:
-        sound = soxr.resample(sound, sample_rate, ANALYSIS_RATE)
-    if sound.size < _SIZE or float(np.max(np.abs(sound))) < 1e-5:
-        return None
-    pieces = np.lib.stride_tricks.sliding_window_view(sound, _SIZE)[::_HOP]
-    window = np.hanning(_SIZE).astype(np.float32)
-    spectrum = np.fft.rfft(pieces * window, axis=1)
-    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-    floor = max(float(np.mean(power)) * _SILENCE, 1e-12)
-    log = np.log(power + floor).astype(np.float32)
-    # First the spectral envelope of each step, then what lasts longer than a few cells: one after the other they leave
-    # 6 dB less of speech beside the mark than one two-dimensional mean.
-    detail = log - cv2.blur(log, (19, 1))
-    detail -= cv2.blur(detail, (9, 11))
-    spread = np.sqrt(cv2.blur(detail * detail, (19, 11)) + 0.05)
-    flat: Grid = np.clip(detail / spread, -_CLIP, _CLIP)
-    # What was silent in the original carries no mark, only coding noise.
-    loud = power.sum(axis=1) > 1e-6 * float(np.max(power.sum(axis=1)))
-    flat[~loud] = 0
-    return flat
-
-
-def _cells_at(evidence: Grid, tempo: float, pitch: float) -> Grid:
+def _cells_at(heard: Grid, tempo: float, pitch: float) -> Grid:
     """Evidence on the mark's own bands and steps: (steps, 197)."""
     import cv2
 
-    per_band = BAND_HERTZ / (ANALYSIS_RATE / _SIZE)
+    per_band = BAND_HERTZ / (ANALYSIS_RATE / WINDOW)
     # Output step t looks at t * tempo; output band b at its centre frequency times pitch.
     matrix = np.array(
         [
-            [per_band * pitch, 0, pitch * LOWEST_HERTZ / (ANALYSIS_RATE / _SIZE)],
+            [per_band * pitch, 0, pitch * LOWEST_HERTZ / (ANALYSIS_RATE / WINDOW)],
             [0, tempo, 0],
         ]
     )
-    smooth = cv2.blur(evidence, (2, 1)) if pitch == 1.0 else cv2.GaussianBlur(evidence, (3, 1), 0.7)
-    size = (BANDS, max(1, round(evidence.shape[0] / tempo)))
+    smooth = cv2.blur(heard, (2, 1)) if pitch == 1.0 else cv2.GaussianBlur(heard, (3, 1), 0.7)
+    size = (BANDS, max(1, round(heard.shape[0] / tempo)))
     sampled: Grid = cv2.warpAffine(smooth, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     return sampled
 
 
-def _folded(evidence: Grid, tempo: float, pitch: float) -> Grid:
+def _folded(heard: Grid, tempo: float, pitch: float) -> Grid:
     """One tile: (144, 197)."""
-    sampled = _cells_at(evidence, tempo, pitch)
+    sampled = _cells_at(heard, tempo, pitch)
     rows = -(-sampled.shape[0] // _TILE_STEPS) * _TILE_STEPS
     padded = np.zeros((rows, BANDS), dtype=np.float32)
     padded[: sampled.shape[0]] = sampled
@@ -185,21 +158,21 @@ def _folded(evidence: Grid, tempo: float, pitch: float) -> Grid:
     return folded
 
 
-def _correlate(evidence: Grid, key: bytes, tempo: float, pitch: float) -> _Found:
+def _correlate(heard: Grid, key: bytes, tempo: float, pitch: float) -> _Found:
     """The best start of a tile under one hypothesis."""
     layout = cells(key)
     known = np.repeat(np.where(layout.bit < 0, layout.sign, 0.0), _STEPS, axis=0)
-    folded = _folded(evidence, tempo, pitch)
+    folded = _folded(heard, tempo, pitch)
     power = np.sqrt(np.mean(folded**2, axis=0)) + 1e-6
-    heard = np.fft.rfft(folded / power, axis=0)
-    scores = np.fft.irfft(np.sum(np.conj(heard) * np.fft.rfft(known, axis=0), axis=1), n=_TILE_STEPS)
+    spectrum = np.fft.rfft(folded / power, axis=0)
+    scores = np.fft.irfft(np.sum(np.conj(spectrum) * np.fft.rfft(known, axis=0), axis=1), n=_TILE_STEPS)
     start = int(np.argmax(scores))
     deviation = 1.4826 * float(np.median(np.abs(scores - np.median(scores)))) + 1e-9
     return _Found(z=float(scores[start]) / deviation, tempo=tempo, pitch=pitch, start=start)
 
 
-def _hypotheses() -> list[tuple[float, float]]:
-    """Tempo and pitch: either alone, or both together as playback speed does."""
+def _single_changes() -> list[tuple[float, float]]:
+    """Tempo and pitch: either alone, or both as playback speed changes them."""
     steps = [step for step in np.arange(-0.12, 0.1201, 0.002).tolist() if abs(step) > 1e-6]
     tempi = [(1 + step, 1.0) for step in steps]
     speeds = [(1 + step, 1 / (1 + step)) for step in steps]
@@ -207,27 +180,46 @@ def _hypotheses() -> list[tuple[float, float]]:
     return tempi + speeds + pitches
 
 
-def _search(evidence: Grid, key: bytes) -> list[_Found]:
-    """The four likeliest hypotheses, likeliest first."""
-    found = [_correlate(evidence, key, tempo, pitch) for tempo, pitch in _hypotheses()]
-    return sorted(found, key=lambda one: -one.z)[:_MOST_SEARCHED]
+def _double_changes() -> list[tuple[float, float]]:
+    """Tempo and pitch, each on its own: up to 7 % and 6 %."""
+    return [
+        (tempo, pitch)
+        for tempo in np.arange(0.928, 1.0721, 0.006).tolist()
+        for pitch in np.arange(0.94, 1.0601, 0.003).tolist()
+    ]
 
 
-def _around(found: _Found) -> Iterator[_Found]:
-    """The hypothesis and its near neighbours."""
-    for stretch in (0.0, 0.001, -0.001):
-        for shift in (0, 1, -1):
-            yield _Found(
-                z=found.z,
-                tempo=found.tempo * (1 + stretch),
-                pitch=found.pitch,
-                start=(found.start + shift) % _TILE_STEPS,
-            )
+def _best(heard: Grid, key: bytes, changes: list[tuple[float, float]], most: int) -> list[_Found]:
+    """The likeliest of some changes, likeliest first."""
+    found = [_correlate(heard, key, tempo, pitch) for tempo, pitch in changes]
+    return sorted(found, key=lambda one: -one.z)[:most]
 
 
-def _decode(evidence: Grid, key: bytes, found: _Found) -> str | None:
+def _both_changed(heard: Grid, key: bytes) -> Iterator[_Found]:
+    """Tempo and pitch changed together: coarse on the stretch that tells most, then fine on the whole."""
+    part = heard
+    if len(heard) > _COARSE_STEPS:
+        told = np.concatenate([[0.0], np.cumsum(np.square(heard).sum(axis=1, dtype=np.float64))])
+        first = int(np.argmax(told[_COARSE_STEPS:] - told[:-_COARSE_STEPS]))
+        part = heard[first : first + _COARSE_STEPS]
+    for coarse in _best(part, key, _double_changes(), _MOST_PAIRS):
+        near = [
+            (coarse.tempo * (1 + stretch), coarse.pitch * (1 + shift))
+            for stretch in np.arange(-0.003, 0.0031, 0.001).tolist()
+            for shift in (0.0, 0.0015, -0.0015)
+        ]
+        yield from _best(heard, key, near, 1)
+
+
+def _nudged(found: _Found) -> Iterator[_Found]:
+    """The start found and those a step beside it."""
+    for shift in (0, 1, -1):
+        yield replace(found, start=(found.start + shift) % _TILE_STEPS)
+
+
+def _decode(heard: Grid, key: bytes, found: _Found) -> str | None:
     layout = cells(key)
-    aligned = np.roll(_folded(evidence, found.tempo, found.pitch), found.start, axis=0)
+    aligned = np.roll(_folded(heard, found.tempo, found.pitch), found.start, axis=0)
     values = aligned.reshape(TIME_CELLS, _STEPS, BANDS).sum(axis=1).astype(np.float64)
     values /= np.sqrt(np.mean(values**2, axis=0)) + 1e-9
     sync = layout.bit < 0

@@ -4,13 +4,15 @@
 
 Auditing is timed without the files themselves, whose measuring takes as long as verifying each of them does.
 
-Durable appends are bound by the disk: figures of another machine say little about yours.
+Durable appends are bound by the disk, which is timed by itself first, and by the processor, whose seconds are shown
+beside: figures of another machine, or of one that others use too, say little about yours.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import platform
 import statistics
 import tempfile
 import time
@@ -44,16 +46,22 @@ def main() -> None:
         os.environ["THSAFE_DB"] = options.database
     else:
         os.environ.pop("THSAFE_DB", None)
+    machine()
     with (
         tempfile.TemporaryDirectory() as folder,
         Ledger.open(Home(Path(folder) / "home"), key=Ed25519PrivateKey.generate()) as log,
     ):
+        busy = time.process_time()
         alone = [timed(lambda: log.append(EVENT)) for _ in range(1000)]
-        show("append alone", f"{1 / statistics.mean(alone):,.0f}/s", spread(alone))
+        busy = time.process_time() - busy
+        show(
+            "append alone", f"{1 / statistics.mean(alone):,.0f}/s", f"{spread(alone)}; {busy:.2f} ms of processor each"
+        )
         batches = [
             timed(lambda: log.append_many([EVENT] * 500)) for _ in range(max(1, (options.entries - 1000) // 500))
         ]
-        show("append, 500 at a time", f"{500 / statistics.mean(batches):,.0f}/s", spread(batches))
+        rate, best = 500 / statistics.mean(batches), 500 / min(batches)
+        show("append, 500 at a time", f"{rate:,.0f}/s", f"best {best:,.0f}/s; {spread(batches)}")
         size = log.size
         random = Random(1)
         proofs = [timed(lambda: log.prove(random.randrange(size))) for _ in range(300)]
@@ -66,6 +74,19 @@ def main() -> None:
     if not options.database:
         for entries in (1000, 3000, 10_000):
             audit(entries)
+
+
+def machine(seconds: float = 1.0) -> None:
+    """What the figures below stand on."""
+    with tempfile.TemporaryFile() as file:
+        started, writes = time.perf_counter(), 0
+        while time.perf_counter() - started < seconds:
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fdatasync(file.fileno())
+            writes += 1
+    print(f"{platform.machine()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, "
+          f"Python {platform.python_version()}; disk: {writes / seconds:,.0f} fdatasync/s")  # fmt: skip
 
 
 def eight_writers(each: int = 1000) -> None:

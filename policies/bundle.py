@@ -7,10 +7,13 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from policies.rules import Rule, parse_rules
 from thsafe.core.errors import PolicyRefused
+
+if TYPE_CHECKING:
+    from policies.lint import Finding
 
 PACKAGE_FOLDER: Final = Path(__file__).resolve().parent
 ENGINE: Final = "cedarpy"
@@ -127,8 +130,26 @@ class PolicyBundle:
             more = read_added(added)
             check(added, more, approvers)
             files |= {f"{ADDED}{name}": text for name, text in more.items()}
+        return cls._parsed(place, files, lint(files))
+
+    @classmethod
+    def load_earlier(cls, folder: Path) -> PolicyBundle:
+        """Read a bundle of another time, to ask logged decisions again: today's baseline is not asked of it.
+
+        The gate never decides by one. A subfolder ``added`` holds what the owner had added, as in an evidence pack.
+
+        Raises:
+            PolicyRefused: ``policy.unreadable``, ``policy.schema`` or another fault that keeps it from being asked.
+        """
+        from policies.lint import lint
+
+        files = read_files(folder)
+        files |= {f"{ADDED}{name}": text for name, text in read_added(folder / ADDED).items()}
+        return cls._parsed(folder, files, [item for item in lint(files) if item.code != "policy.baseline"])
+
+    @classmethod
+    def _parsed(cls, place: Path, files: Mapping[str, str], findings: Sequence[Finding]) -> PolicyBundle:
         version = engine_version()
-        findings = lint(files)
         if findings:
             raise PolicyRefused(
                 "The policy bundle is unsound and was not loaded.",

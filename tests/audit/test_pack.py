@@ -12,7 +12,7 @@ from hashlib import sha256
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from policies.bundle import PACKAGE_FOLDER, read_files
+from policies.bundle import PACKAGE_FOLDER, PolicyBundle, read_files
 from thsafe.audit import pack as packing
 from thsafe.audit import verify_pack
 from thsafe.audit.oscal import as_oscal, write_oscal
@@ -202,3 +202,40 @@ def test_oscal(house, pack, tmp_path):
     assert new_manifest_label() not in json.dumps(document)
     ids = [item["uuid"] for kind in ("observations", "findings") for item in result[kind]]
     assert len(ids) == len(set(ids))
+
+
+def kept_policies(path, folder, change=""):
+    """The policies of a pack, as an auditor may have kept them."""
+    folder.mkdir()
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.startswith("policies/"):
+                (folder / name.removeprefix("policies/")).write_bytes(archive.read(name))
+    with (folder / "rules.yaml").open("a", encoding="utf-8") as file:
+        file.write(change)
+    return folder
+
+
+def test_decisions_are_held_against_policies_that_the_auditor_kept(pack, tmp_path):
+    path, _ = pack
+    same, other = kept_policies(path, tmp_path / "same"), kept_policies(path, tmp_path / "other", "# later\n")
+    said = verify_pack.verify(path, policies=[other, same])
+    assert "2 decisions were made under the policies given" in said
+    with pytest.raises(verify_pack.Broken, match="were not given"):
+        verify_pack.verify(path, policies=[other])
+    with pytest.raises(verify_pack.Broken, match="cannot be read"):
+        verify_pack.verify(path, policies=[tmp_path])
+
+
+def test_old_decisions_are_asked_again_under_their_own_policies(house, pack, tmp_path):
+    path, _ = pack
+    old = PolicyBundle.load_earlier(kept_policies(path, tmp_path / "old", "# an earlier table\n"))
+    assert old.digest != PolicyBundle.load().digest
+    house.intent("long-ago", policy=old.digest)
+
+    def other_policies(**options):
+        report = run_audit(house.home, measure=house.measure, ledger=house.ledger, clock=house.clock, **options)
+        return [item for item in report.exceptions if item.code == "decision.other-policy"]
+
+    assert other_policies()
+    assert not other_policies(policies=[old])

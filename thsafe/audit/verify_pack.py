@@ -1,4 +1,4 @@
-"""Verify an evidence pack offline: ``python verify_pack.py PACK.zip [--key KEY] [--checkpoint FILE.note]``.
+"""Verify an evidence pack offline: ``python verify_pack.py PACK.zip --key KEY``; what else it takes: ``--help``.
 
 This one file needs Python 3.11 or newer and the package ``cryptography``, nothing of thsafe. Take it from a source
 that you trust, not from the pack that you doubt; and take KEY, the log's public key, from the operator by another way:
@@ -33,7 +33,7 @@ class Broken(Exception):
     """The pack does not hold, in words."""
 
 
-def verify(pack: Path, key: str | None = None, known: str | None = None) -> list[str]:
+def verify(pack: Path, key: str | None = None, known: str | None = None, policies: Sequence[Path] = ()) -> list[str]:
     """Check everything; returns what was found in order, raises Broken at the first fault."""
     said: list[str] = []
     try:
@@ -53,6 +53,7 @@ def verify(pack: Path, key: str | None = None, known: str | None = None) -> list
             said += check_previous(archive, statement["predicate"]["key"], size, root, known)
             check_policies(archive, statement["predicate"])
             said.append(f"policy bundle {statement['predicate']['policy_bundle'][:16]}…")
+            said += check_decisions(entries, [folder_digest(folder) for folder in policies])
             check_container(pack, archive)
     except Broken:
         raise
@@ -221,6 +222,31 @@ def check_policies(archive: zipfile.ZipFile, predicate: Any) -> None:
         raise Broken("the policies are not those of the named bundle")
 
 
+def check_decisions(entries: dict[int, Any], given: Sequence[str]) -> list[str]:
+    """Every decision of the pack was made under policies that the reader holds."""
+    if not given:
+        return []
+    decided = {index: event.get("policy") for index, event in entries.items() if event["type"] in {"intent", "refusal"}}
+    for index, digest in decided.items():
+        if digest not in given:
+            raise Broken(f"entry {index} was decided under policies {str(digest)[:16]}… that were not given")
+    return [f"{len(decided)} decisions were made under the policies given"]
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest of a policy bundle in a folder, as a pack holds it."""
+    files = [
+        *folder.glob("*.cedar"),
+        *folder.glob("added/*.cedar"),
+        folder / "schema.cedarschema",
+        folder / "rules.yaml",
+    ]
+    whole = hashlib.sha256()
+    for name, path in sorted((path.relative_to(folder).as_posix(), path) for path in files):
+        whole.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
 def check_container(pack: Path, archive: zipfile.ZipFile) -> None:
     """No byte lies outside the signed files: the archive is the one that packing them anew gives."""
     with tempfile.TemporaryFile() as again, pack.open("rb") as given:
@@ -301,10 +327,13 @@ def main() -> int:
     arguments.add_argument("pack", type=Path)
     arguments.add_argument("--key", help="the log's public key, name+id+base64, as the operator gave it")
     arguments.add_argument("--checkpoint", type=Path, help="a checkpoint of the log that you have kept")
+    arguments.add_argument(
+        "--policies", type=Path, action="append", default=[], help="a policy folder that you have kept; repeatable"
+    )
     options = arguments.parse_args()
     try:
         known = options.checkpoint.read_text(encoding="utf-8") if options.checkpoint else None
-        for line in verify(options.pack, options.key, known):
+        for line in verify(options.pack, options.key, known, options.policies):
             sys.stdout.write(f"ok      {line}\n")
     except (Broken, OSError) as problem:
         sys.stdout.write(f"BROKEN  {problem}\n")

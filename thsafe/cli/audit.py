@@ -41,11 +41,18 @@ _SCOPE = (
         metavar="FILE|FOLDER|LOG",
         help="A checkpoint kept outside, a folder of them, or another log. Repeatable.",
     ),
+    click.option(
+        "--policies",
+        "bundles",
+        multiple=True,
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Policies of an earlier time, such as the folder policies of an old pack. Repeatable.",
+    ),
 )
 
 
 def _scope_options(command: Callable[..., int]) -> Callable[..., int]:
-    """What both commands ask for: period, law, rules, folders, sample, witnesses."""
+    """What both commands ask for: period, law, rules, folders, sample, witnesses, earlier policies."""
     for option in reversed(_SCOPE):
         command = option(command)
     return command
@@ -78,6 +85,7 @@ def run(
     folders: tuple[Path, ...],
     sample: int | None,
     witnesses: tuple[str, ...],
+    bundles: tuple[Path, ...],
     report_path: Path | None,
     csv_path: Path | None,
     jsonl_path: Path | None,
@@ -91,7 +99,7 @@ def run(
     targets = (report_path, csv_path, jsonl_path, oscal_path)
     for target in targets:
         _check(target, force=force)
-    report = _run(Installation.open(), _day(since), _day(as_of), rules, folders, sample, witnesses)
+    report = _run(Installation.open(), _day(since), _day(as_of), rules, folders, sample, witnesses, bundles)
     _write(report, *targets)
     if as_json:
         print_json(_as_json(report))
@@ -122,6 +130,7 @@ def pack(
     folders: tuple[Path, ...],
     sample: int | None,
     witnesses: tuple[str, ...],
+    bundles: tuple[Path, ...],
     output: Path,
     previous: Path | None,
     force: bool,
@@ -134,7 +143,7 @@ def pack(
 
     _check(output, force=force)
     installation = Installation.open()
-    report = _run(installation, _day(since), _day(as_of), rules, folders, sample, witnesses)
+    report = _run(installation, _day(since), _day(as_of), rules, folders, sample, witnesses, bundles)
     made = write_pack(
         report,
         output,
@@ -168,7 +177,9 @@ def _run(
     folders: tuple[Path, ...],
     sample: int | None,
     witnesses: tuple[str, ...],
+    bundles: tuple[Path, ...],
 ) -> AuditReport:
+    from policies.bundle import PolicyBundle
     from thsafe.audit.run import run_audit
     from thsafe.ledger.otherlog import read_witnesses
     from thsafe.measurement import Measurer, Standings
@@ -179,7 +190,7 @@ def _run(
             installation.home,
             measure=Measurer(installation),
             consent=Standings(installation),
-            policies=readable_policies_of(installation.home),
+            policies=(*readable_policies_of(installation.home), *map(PolicyBundle.load_earlier, bundles)),
             ledger=installation.ledger,
             since=since,
             as_of=as_of,

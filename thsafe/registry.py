@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from thsafe.core.types import Evidence, Frame, Json, Progress, Request
     from thsafe.generation import Generator
     from thsafe.home import Home
+    from thsafe.workshop import Workshop
 
 _ENGINES: Mapping[str, str] = {
     "embedded": "generators.embedded.engine:Portrait",
     "wav2lip": "generators.wav2lip.engine:Wav2Lip",
     "sadtalker": "generators.sadtalker.engine:SadTalker",
+    "liveportrait": "generators.liveportrait.engine:LivePortrait",
 }
 _CAST = "generators.embedded.cast:CAST"
 _VOICE = "generators.speech.espeak:Espeak"
@@ -128,6 +130,37 @@ class FilmAnalysis(Protocol):
 def analyse_film(path: Path, progress: Progress, *, face: int) -> FilmAnalysis:
     """Measure pose, expression, gaze, blinks and speech of one person, frame by frame."""
     found: FilmAnalysis = _load("generators.embedded.analysis:analyse")(path, progress, face=face)
+    return found
+
+
+def workshop() -> Workshop:
+    """Where detectors are trained and measured; importing it loads no torch."""
+    found: Workshop = importlib.import_module("detectors.faceforensics.workshop")
+    return found
+
+
+class Rehearsal(Protocol):
+    """Frames that our own engine draws for a detector to learn from; see ``generators.embedded.rehearsal``."""
+
+    def speaking(
+        self,
+        picture: Frame,
+        landmarks: NDArray[np.float32],
+        *,
+        count: int,
+        seed: int,
+        short_side: int,
+        still: bool = False,
+    ) -> tuple[Frame, NDArray[np.float32], list[Frame]]:
+        """A portrait as it is framed, its landmarks there, and frames of it speaking."""
+
+    def dubbed(self, film: Path, *, count: int, seed: int) -> Iterator[tuple[Frame, NDArray[np.float32], Frame]]:
+        """Frames of a film, their landmarks, and the same frames with another mouth."""
+
+
+def rehearsal() -> Rehearsal:
+    """Our engine as a maker of training pictures; nothing it draws here is published."""
+    found: Rehearsal = importlib.import_module("generators.embedded.rehearsal")
     return found
 
 

@@ -67,6 +67,49 @@ def load_classnseg(encoder: Path, decoder: Path) -> ClassNSeg:
     return net
 
 
+def fill_initial(net: nn.Module, path: Path) -> None:
+    """Start from weights in a file, safetensors or torch; layers of another shape, such as the last, stay as they are.
+
+    Raises:
+        InputError: ``model.not-weights``: unreadable, or less than half of the network's layers are in it.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            found = load_file(path)
+        else:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+        own = net.state_dict()
+        prefix = "net." if all(name.startswith("net.") for name in own) else ""
+        fitting = {
+            name: value
+            for key, value in found.items()
+            for name in (key, prefix + key)
+            if name in own and own[name].shape == value.shape
+        }
+    except Exception as problem:
+        raise _not_weights(path, problem) from problem
+    if len(fitting) < len(own) / 2:
+        raise _not_weights(path, ValueError(f"{len(fitting)} of {len(own)} layers fit"))
+    net.load_state_dict(fitting, strict=False)
+
+
+def fill_all(net: nn.Module, path: Path) -> None:
+    """Fill a network from its own safetensors file, float16 or float32.
+
+    Raises:
+        InputError: ``model.not-weights``: unreadable, or of another network.
+    """
+    from safetensors.torch import load_file
+
+    try:
+        found = {name: value.float() if value.is_floating_point() else value for name, value in load_file(path).items()}
+        net.load_state_dict(found)
+    except Exception as problem:
+        raise _not_weights(path, problem) from problem
+
+
 def _fill(module: nn.Module, values: dict[str, Any]) -> None:
     tensors = {name: torch.from_numpy(value) for name, value in values.items()}
     if isinstance(module, nn.Conv2d):

@@ -1,12 +1,14 @@
 """Fuzz the reading of consents: ``python fuzz/consent_documents.py CORPUS [libFuzzer options]``.
 
-Whatever bytes stand where a request, record, presentation, withdrawal or status list should be, reading them answers
-with what they say or with an InputError, and nothing that was not signed counts as signed. The corpus is made here with
-keys of the moment.
+Whatever bytes stand where a request, record, presentation, withdrawal, status list or wallet's presentation should be,
+reading them answers with what they say or with an InputError, and nothing that was not signed counts as signed. The
+corpus is made here with keys of the moment.
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -21,9 +23,10 @@ from thsafe.consent.files import parse_object
 from thsafe.consent.present import holder_of, present, presented_record
 from thsafe.consent.record import ConsentRecord, Reference, Scope, Terms, build
 from thsafe.consent.status import bits_of, make_list, new_entries, parse_list
+from thsafe.consent.wallet import read_wallet
 from thsafe.consent.words import in_words
 from thsafe.core.canonical import canonical_digest
-from thsafe.core.errors import InputError
+from thsafe.core.errors import ConsentRefused, InputError
 from thsafe.keys.did import did_from_public_key
 
 JOB = "ab" * 32
@@ -46,9 +49,18 @@ def prepare() -> tuple[Callable[[bytes], None], list[bytes]]:
     shown = present(ConsentRecord.parse(document), licensee, job=JOB, gate=gate, created=now)
     listed = make_list(licensee, "revocation", bits_of([7]), now=now)
     asked = request_consent(terms, licensee, collector=gate, now=now)
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": _b64(person.public_key().public_bytes_raw())}
+    header = _b64(b'{"alg":"EdDSA","typ":"dc+sd-jwt"}')
+    payload = _b64(json.dumps({"iss": "x", "vct": "urn:eudi:pid:1", "exp": 2**32, "cnf": {"jwk": jwk}}).encode())
+    unbound = (
+        f"{header}.{payload}.{_b64(person.sign(f'{header}.{payload}'.encode()))}~{_b64(b'[]')}~{header}.{header}.x"
+    )
     genuine = {_core(item) for item in (document, shown, listed, asked)}
 
     def one_input(data: bytes) -> None:
+        with contextlib.suppress(ConsentRefused):
+            read_wallet(data, issuer_key=jwk, nonce=JOB, audience=gate, now=now)
+            raise AssertionError("a wallet's presentation was accepted that nobody made")
         try:
             given = parse_object(data, "document", "fuzz")
         except InputError:
@@ -66,7 +78,7 @@ def prepare() -> tuple[Callable[[bytes], None], list[bytes]]:
         if holder_of(given, job=JOB, gate=gate) and _core(given) not in genuine:
             raise AssertionError("a presentation was accepted that nobody made")
 
-    return one_input, [json.dumps(item).encode() for item in (document, shown, listed, asked)]
+    return one_input, [*(json.dumps(item).encode() for item in (document, shown, listed, asked)), unbound.encode()]
 
 
 def _record(given: dict[str, object]) -> None:
@@ -79,6 +91,10 @@ def _record(given: dict[str, object]) -> None:
 
 def _request(given: dict[str, object]) -> None:
     in_words(parse_request(given).terms)
+
+
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _core(document: dict[str, object]) -> str:

@@ -21,7 +21,7 @@ from thsafe.consent.collect import (
     record_consent,
     request_consent,
 )
-from thsafe.consent.files import malformed, sha256_of
+from thsafe.consent.files import malformed, read_object, sha256_of
 from thsafe.consent.grant import commit_all, has_subject_key, new_subject_key, subject_key, taken_places
 from thsafe.consent.present import present
 from thsafe.consent.record import ConsentRecord, Reference, Terms
@@ -91,6 +91,7 @@ class Desk:
         name: str | None = None,
         recording: Path | None = None,
         check_words: bool = False,
+        wallet: Path | None = None,
     ) -> ConsentRecord:
         """The person's side: a new key, the terms as they stand, the pictures that are theirs.
 
@@ -126,8 +127,9 @@ class Desk:
                 now=self.clock(),
                 references=references,
                 commitments=commitments,
-                recording=recording,
+                recording=wallet or recording,
                 heard=heard,
+                wallet=wallet is not None,
             )
         )
         self.store.add(record, vault)
@@ -163,6 +165,8 @@ class Desk:
         recording: Path | None = None,
         check_words: bool = False,
         portraits: Sequence[Path] = (),
+        wallet: Path | None = None,
+        issuer_key: Path | None = None,
     ) -> ConsentRecord:
         """The collector's side: check, vouch, keep and log.
 
@@ -170,6 +174,8 @@ class Desk:
             document: the record as the person signed it.
             recording: the recording as it came.
             check_words: have the offline recogniser listen too.
+            wallet: a wallet's presentation instead of the recording.
+            issuer_key: the public key of the credential's issuer, as a JWK.
             portraits: the approved pictures as they came; where they lie is kept in the vault, for comparing faces.
 
         Raises:
@@ -192,8 +198,9 @@ class Desk:
             document,
             installation.ring.gate_key(),
             now=self.clock(),
-            recording=recording,
+            recording=wallet or recording,
             taken=tuple(taken_places(self.store, besides=given.id)),
+            issuer_key=None if issuer_key is None else read_object(issuer_key, "issuer's key"),
             heard=_heard(recording, phrase_of(given)) if check_words else None,
         )
         self.store.add(record, {PICTURES: places} if places else None)

@@ -39,7 +39,7 @@ def _places(value, path=()):
 @given(st.data())
 def test_a_document_with_one_value_exchanged(data):
     one_input, corpus = _target()
-    document = json.loads(data.draw(st.sampled_from(corpus)))
+    document = json.loads(data.draw(st.sampled_from([item for item in corpus if item.startswith(b"{")])))
     path = data.draw(st.sampled_from([place for place in _places(document) if place]))
     holder = document
     for name in path[:-1]:

@@ -164,6 +164,7 @@ def request(
 @click.option("--media", multiple=True, type=click.Path(path_type=Path), help="Another file of you. Repeatable.")
 @click.option("--recording", type=click.Path(path_type=Path), help="You, reading the six words aloud.")
 @click.option("--check-words", is_flag=True, help="Have the offline recogniser listen (English, needs pocketsphinx).")
+@click.option("--wallet", type=click.Path(path_type=Path), help="Instead: what your wallet presents (SD-JWT VC).")
 @click.option("--name", help="Your name; kept on this machine only, the record holds a salted digest.")
 @click.option("-o", "--output", "output_path", type=click.Path(path_type=Path), help="The signed record.")
 def record(
@@ -173,6 +174,7 @@ def record(
     media: tuple[Path, ...],
     recording: Path | None,
     check_words: bool,
+    wallet: Path | None,
     name: str | None,
     output_path: Path | None,
 ) -> None:
@@ -185,7 +187,11 @@ def record(
     asked = parse_request(document) if is_request(document) else None
     if not agree:
         _show_terms(asked.terms if asked else ConsentRecord.parse(document).terms)
-        if asked is not None:
+        if asked is not None and asked.assurance == "wallet":
+            click.echo("\nTo agree, let your wallet present who you are (an SD-JWT VC), with\n")
+            click.echo(f"  nonce     {asked.wallet_nonce}\n  audience  {asked.collector}\n\nand run:\n")
+            click.echo(f"  thsafe consent record {file} --agree --portrait PICTURE --wallet FILE -o signed.json")
+        elif asked is not None:
             click.echo(f'\nTo agree, record yourself reading aloud:\n\n  "{asked.phrase}"\n\nand run:\n')
             click.echo(f"  thsafe consent record {file} --agree --portrait PICTURE --recording FILE -o signed.json")
         return
@@ -196,7 +202,13 @@ def record(
         signed = desk.sign_beside(document)
     else:
         signed = desk.give(
-            asked, portrait=portrait, media=media, name=name, recording=recording, check_words=check_words
+            asked,
+            portrait=portrait,
+            media=media,
+            name=name,
+            recording=recording,
+            check_words=check_words,
+            wallet=wallet,
         )
     write_json(output_path, dict(signed.document))
     _tell_signed(signed, output_path)
@@ -206,6 +218,8 @@ def record(
 @click.argument("file", metavar="SIGNED", type=click.Path(path_type=Path))
 @click.option("--recording", type=click.Path(path_type=Path), help="The recording as it came; listen to it first.")
 @click.option("--check-words", is_flag=True, help="Have the offline recogniser listen (English, needs pocketsphinx).")
+@click.option("--wallet", type=click.Path(path_type=Path), help="Instead: the wallet's presentation as it came.")
+@click.option("--issuer-key", type=click.Path(path_type=Path), help="Public key (JWK) of the credential's issuer.")
 @click.option(
     "--portrait",
     "portraits",
@@ -219,6 +233,8 @@ def countersign(
     file: Path,
     recording: Path | None,
     check_words: bool,
+    wallet: Path | None,
+    issuer_key: Path | None,
     portraits: tuple[Path, ...],
     output_path: Path | None,
     as_json: bool,
@@ -227,7 +243,12 @@ def countersign(
     from thsafe.consent.files import read_object, write_json
 
     done = _desk().countersign(
-        read_object(file, "consent record"), recording=recording, check_words=check_words, portraits=portraits
+        read_object(file, "consent record"),
+        recording=recording,
+        check_words=check_words,
+        portraits=portraits,
+        wallet=wallet,
+        issuer_key=issuer_key,
     )
     if output_path is not None:
         write_json(output_path, dict(done.document))

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from thsafe.consent import proof
-from thsafe.consent.files import malformed, sha256_of
-from thsafe.consent.phrase import agreed_part, agreement, phrase
+from thsafe.consent.files import malformed, read_bytes, sha256_of
+from thsafe.consent.phrase import agreed_part, agreement, phrase, wallet_nonce
 from thsafe.consent.record import (
     ASSURANCES,
     ConsentEvidence,
@@ -34,6 +34,7 @@ from thsafe.consent.record import (
     terms_json,
 )
 from thsafe.consent.status import new_entries
+from thsafe.consent.wallet import METHOD, read_wallet, refuse_wallet
 from thsafe.core.errors import ConsentRefused
 from thsafe.core.types import Json
 from thsafe.keys.did import did_from_public_key
@@ -63,9 +64,16 @@ class ConsentRequest:
     @property
     def phrase(self) -> str:
         """The words the person reads aloud, in front of the camera."""
-        terms = self.document["terms"]
-        return phrase(
-            agreed_part(terms, self.document["validFrom"], self.document["validUntil"], self.collector), self.nonce
+        return phrase(self._agreed(), self.nonce)
+
+    @property
+    def wallet_nonce(self) -> str:
+        """What a wallet signs over instead, where the assurance is ``wallet``."""
+        return wallet_nonce(self._agreed(), self.nonce)
+
+    def _agreed(self) -> dict[str, Json]:
+        return agreed_part(
+            self.document["terms"], self.document["validFrom"], self.document["validUntil"], self.collector
         )
 
 
@@ -154,6 +162,7 @@ def record_consent(
     commitments: Mapping[str, str] | None = None,
     recording: Path | None = None,
     heard: Sequence[str] | None = None,
+    wallet: bool = False,
 ) -> dict[str, Json]:
     """The person's side: sign the terms as requested, with the pictures that are theirs.
 
@@ -165,6 +174,7 @@ def record_consent(
         commitments: salted digests of name and birth date; their values stay with the person.
         recording: the person reading the phrase.
         heard: the words that the offline recogniser heard in it, if it was asked.
+        wallet: the recording is a wallet's presentation instead.
 
     Raises:
         ConsentRefused: ``consent.phrase``: the recording does not hold the phrase.
@@ -177,7 +187,7 @@ def record_consent(
             recording_sha256=sha256_of(recording),
             nonce=request.nonce,
             phrase_sha256=hashlib.sha256(request.phrase.encode()).hexdigest(),
-            method="phrase-attached" if score is None else "phrase-transcribed",
+            method=METHOD if wallet else "phrase-attached" if score is None else "phrase-transcribed",
             transcript_score=score,
         )
     terms = replace(
@@ -206,6 +216,7 @@ def countersign(
     recording: Path | None = None,
     taken: Sequence[int] = (),
     heard: Sequence[str] | None = None,
+    issuer_key: Mapping[str, Json] | None = None,
 ) -> ConsentRecord:
     """The collector's side: check what can be checked, then vouch.
 
@@ -216,6 +227,7 @@ def countersign(
         recording: the recording as the collector received it; it stays with the collector.
         taken: places in the collector's status lists that other records have.
         heard: the words that the collector's own offline recogniser heard, if it was asked.
+        issuer_key: public JWK of whoever issued the credential, where a wallet's presentation came instead.
 
     Raises:
         InputError: ``consent.malformed``.
@@ -248,6 +260,7 @@ def countersign(
         )
     if heard is not None:
         _score(phrase_of(record), heard)
+    _check_wallet(record, recording, issuer_key, now)
     if any(entry.index in taken for entry in record.status):
         raise _unfit(
             "consent.status-place",
@@ -256,6 +269,36 @@ def countersign(
             "make a new request",
         )
     return ConsentRecord.parse(proof.sign(document, key, created=now))
+
+
+def _check_wallet(
+    record: ConsentRecord, presentation: Path | None, issuer_key: Mapping[str, Json] | None, now: datetime
+) -> None:
+    """Raise ConsentRefused ``consent.wallet`` unless assurance, evidence and presentation are of one piece."""
+    evidence = record.evidence
+    if evidence is None or presentation is None:
+        return
+    if (evidence.method == METHOD) != (record.assurance == "wallet"):
+        refuse_wallet(f"assurance {record.assurance}, evidence {evidence.method}")
+    if evidence.method != METHOD:
+        return
+    if issuer_key is None:
+        refuse_wallet("no key of the credential's issuer: --issuer-key FILE")
+    shown = read_wallet(
+        read_bytes(presentation, "wallet's presentation"),
+        issuer_key=issuer_key,
+        nonce=wallet_nonce(_agreed(record), evidence.nonce),
+        audience=record.collector,
+        now=now,
+    )
+    adult = shown.adult_at(now)
+    if adult is None or adult != (record.terms.age_class == "adult"):
+        refuse_wallet(f"the record says {record.terms.age_class}, the credential does not")
+
+
+def _agreed(record: ConsentRecord) -> dict[str, Json]:
+    body = record.document["credentialSubject"]
+    return agreed_part(body, record.document["validFrom"], record.document["validUntil"], record.collector)
 
 
 def missing_signers(record: ConsentRecord) -> frozenset[str]:
@@ -270,9 +313,7 @@ def phrase_of(record: ConsentRecord) -> str:
     evidence = record.evidence
     if evidence is None:
         return ""
-    body = record.document["credentialSubject"]
-    agreed = agreed_part(body, record.document["validFrom"], record.document["validUntil"], record.collector)
-    return phrase(agreed, evidence.nonce)
+    return phrase(_agreed(record), evidence.nonce)
 
 
 def phrase_fits(record: ConsentRecord) -> bool:

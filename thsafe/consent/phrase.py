@@ -42,8 +42,16 @@ def phrase(agreed: Mapping[str, Json], nonce: str) -> str:
         agreed: what is consented to, see ``agreed_part``.
         nonce: hexadecimal, new for every request.
     """
-    digest = hashlib.sha256(canonical_bytes(agreed) + bytes.fromhex(nonce)).digest()
-    return " ".join(WORDS[byte] for byte in digest[:COUNT])
+    return " ".join(WORDS[byte] for byte in _digest(agreed, nonce)[:COUNT])
+
+
+def wallet_nonce(agreed: Mapping[str, Json], nonce: str) -> str:
+    """The same for a wallet, which signs instead of reading aloud: the whole digest, in hexadecimal."""
+    return _digest(agreed, nonce).hex()
+
+
+def _digest(agreed: Mapping[str, Json], nonce: str) -> bytes:
+    return hashlib.sha256(canonical_bytes(agreed) + bytes.fromhex(nonce)).digest()
 
 
 def agreed_part(body: Mapping[str, Json], valid_from: str, valid_until: str, collector: str) -> dict[str, Json]:

@@ -1,6 +1,6 @@
 """Signing and reading credentials: ``python benchmarks/provenance.py [--large]``.
 
-Each signing runs in a process of its own, ours and the bare SDK call by turns, three times; the middle one counts. The
+Each signing runs in a process of its own, ours and the bare SDK call by turns, seven times; the middle one counts. The
 bare call writes the same manifest with the same key and time stamp, without our file handling and reading back.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-ROUNDS = 3
+ROUNDS = 7
 SMALL_FILES = 100
 
 

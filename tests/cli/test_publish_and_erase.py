@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from thsafe.ledger.merkle import leaf_hash
 from thsafe.ledger.note import Verifier, verify_checkpoint
 from thsafe.media.image import write_png
 from thsafe.registry import draw_person
+from thsafe.store.engine import open_engine, writing
+from thsafe.verification import verify
 
 
 def said(capsys) -> dict:
@@ -82,13 +85,25 @@ def test_receipts_and_forgetting(video: Path, tmp_path: Path, capsys, attacks) -
     assert run(["erase", record.id, "--yes", "--json"]) == 0
     erased = said(capsys)
     assert (erased["vault_files"], erased["thumbnails"], erased["key_deleted"]) == (1, 1, False)
+    assert erased["manifests"] == 1
     assert erased["still_active"] == [record.id]
     assert {item["what"].partition(" (")[0] for item in erased["kept"]} >= {"signed consent records", "log entries"}
     assert b"Ada Example" not in b"".join(
         path.read_bytes() for path in installation.home.path.rglob("*") if path.is_file()
     )
     assert installation.ledger.outputs.by_sha256(receipt["file"]["sha256"]).thumbnail is None
+    stored = installation.ledger.outputs.by_sha256(receipt["file"]["sha256"])
+    assert (stored.manifest, stored.fingerprint) == (b"", None)
     assert installation.ledger.verify().ok
+    # A stripped copy is still known as published here; its credentials are not given out again.
+    finding = verify(bare).finding("recovery")
+    assert finding.code == "ERASED"
+    assert "erased for the person" in finding.summary
+    # The evidence pack holds without the manifest, because the log tells of the erasure.
+    assert run(["audit", "pack", "-o", str(tmp_path / "after.zip"), "--json"]) == 0
+    pack = said(capsys)["pack"]
+    assert verify_pack.verify(tmp_path / "after.zip", pack["key"], pack["checkpoint"])
+    assert not [name for name in zipfile.ZipFile(tmp_path / "after.zip").namelist() if name.endswith(".c2pa")]
     assert installation.ledger.prove(proof.index, proof.size) == proof
     event = installation.ledger.entry(erased["entry"]).event
     assert (event["vault"], event["subject_keys"]) == (1, 0)
@@ -109,6 +124,19 @@ def test_receipts_and_forgetting(video: Path, tmp_path: Path, capsys, attacks) -
     erased = said(capsys)
     assert erased["key_deleted"]
     assert erased["still_active"] == []
+
+
+def test_a_manifest_taken_out_of_the_store_is_missed(video: Path, tmp_path: Path, capsys) -> None:
+    """Only an erasure that the log tells of may take one."""
+    installation = Installation.open()
+    assert installation.ledger.verify().ok
+    engine = open_engine(f"sqlite:///{next(installation.home.path.rglob('*.db'))}")
+    with writing(engine) as connection:
+        connection.exec_driver_sql("UPDATE output SET manifest = x''")
+    engine.dispose()
+    assert [problem.code for problem in installation.ledger.verify().problems] == ["OUTPUT"]
+    assert run(["audit", "pack", "-o", str(tmp_path / "x.zip"), "--json"]) in {0, 40}
+    capsys.readouterr()
 
 
 def test_a_pack_from_the_command_line(home: Path, tmp_path: Path, capsys) -> None:

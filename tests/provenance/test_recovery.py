@@ -21,6 +21,7 @@ from thsafe.provenance.recover import Bindings, judge_recovery, names_watermark
 from thsafe.provenance.sign import sign
 
 from .conftest import SIZE, facts, frames_of, picture, remux, write_clip
+from .test_soundprint import melody, printed
 
 ID = "0123456789abcdef"
 
@@ -78,6 +79,19 @@ def test_re_encoded_is_similar(published, trust, tmp_path):
     recovered = judge(published, suspect, trust)
     assert recovered.state is Ladder.RECOVERED_SIMILAR
     assert recovered.match.share == 1.0
+
+
+def test_other_sound_under_the_same_pictures_is_said(published, trust, tmp_path):
+    """The pictures decide, and the reader learns that the words may be somebody else's."""
+    _, made, stored = published
+    ours, theirs = printed(melody(1)), printed(melody(2))
+    suspect = write_clip(tmp_path / "x.mp4", crf=30)
+    found = read_credentials(suspect, trust=trust, manifest_bytes=made.manifest_bytes)
+    stored = dataclasses.replace(stored, soundprint=ours)
+    for sound, replaced in ((ours, False), (theirs, True), (None, False)):
+        recovered = judge_recovery(stored, dataclasses.replace(measure(suspect), soundprint=sound), found)
+        assert recovered.state is Ladder.RECOVERED_SIMILAR
+        assert ("the sound is not the one" in recovered.reasons[0]) is replaced
 
 
 def test_moved_watermark_is_a_conflict(published, trust, tmp_path):

@@ -57,6 +57,7 @@ _LEAST_HEARD = 0.5
 _MAGIC = b"TS\x01"
 _ROW = struct.Struct(f">I{_BLOCK_BYTES}s")
 _SCAN_BLOCKS = 12
+_SCAN_EVERY = 4
 _BATCH = 64
 _MOST_COMPARED = 16
 _CHUNK = 2048
@@ -189,17 +190,21 @@ def _signs(bits: Bits) -> Floats:
     return bits.astype(np.float32) * 2 - 1
 
 
-def _nearest(blocks: Bits, sound: Bits) -> Floats:
-    """For each block the least share of differing bits at any offset of the sound: shape (blocks,)."""
-    sought = _signs(blocks).reshape(len(blocks), -1).T
+def _nearest(blocks: Bits, sound: Bits, *, every: int = 1) -> Floats:
+    """For each block the least share of differing bits at any offset of the sound: shape (blocks,).
+
+    Neighbouring words overlap by seven eighths: ``every`` fourth tells nearly as much, at a quarter of the work.
+    """
+    sought = _signs(blocks[:, ::every]).reshape(len(blocks), -1).T
     words = _signs(sound).reshape(-1, _WIDTH)
-    windows = np.lib.stride_tricks.sliding_window_view(words, (_BLOCK, _WIDTH))[:, 0]
+    windows = np.lib.stride_tricks.sliding_window_view(words, (_BLOCK, _WIDTH))[:, 0, ::every]
     best = np.full(len(blocks), -np.inf, np.float32)
+    bits = len(sought)
     for start in range(0, len(windows), _CHUNK):
         # For signs of +1 and -1 the product of two blocks is bits - 2 x differing bits.
-        product = windows[start : start + _CHUNK].reshape(-1, _BLOCK * _WIDTH) @ sought
+        product = windows[start : start + _CHUNK].reshape(-1, bits) @ sought
         best = np.maximum(best, product.max(axis=0))
-    share: Floats = (1 - best / (_BLOCK * _WIDTH)) / 2
+    share: Floats = (1 - best / bits) / 2
     return share
 
 
@@ -219,5 +224,5 @@ def _scan(batch: list[tuple[str, str]], theirs: Bits) -> list[tuple[float, str, 
     if not pieces:
         return []
     starts = np.cumsum([0, *(len(piece) for piece in pieces[:-1])])
-    best = np.minimum.reduceat(_nearest(np.concatenate(pieces), theirs), starts)
+    best = np.minimum.reduceat(_nearest(np.concatenate(pieces), theirs, every=_SCAN_EVERY), starts)
     return [(float(best[place]), *names[place]) for place in np.flatnonzero(best <= SAME_BLOCK)]

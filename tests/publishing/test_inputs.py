@@ -10,17 +10,23 @@ import pytest
 
 from thsafe.consent.grant import create_self_consent
 from thsafe.core.errors import MarkError
-from thsafe.core.types import MediaKind, Task
+from thsafe.core.ids import new_manifest_label
+from thsafe.core.types import MediaKind, Task, Verdict
 from thsafe.generation import drawn_portrait, media_input, text_input
+from thsafe.home import Home
+from thsafe.keys import KeyRing
 from thsafe.media.boxes import find_boxes, read_keys
 from thsafe.media.decode import VideoReader
-from thsafe.media.image import write_png
+from thsafe.media.image import encode_jpeg, write_png
 from thsafe.media.tags import read_tags
 from thsafe.media.wav import write_wav
+from thsafe.provenance.manifest import ManifestFacts
 from thsafe.provenance.read import read_credentials
 from thsafe.provenance.rubric import check_manifest
+from thsafe.provenance.sign import sign
 from thsafe.provenance.tree import tree_lines
 from thsafe.readback import frames_of_label
+from thsafe.verification import verify
 
 PHOTO_AND_VOICE = "compositeWithTrainedAlgorithmicMedia"
 
@@ -103,6 +109,38 @@ def test_a_synthetic_voice_is_an_input_only(installation, make) -> None:
     assert set(inputs) == {"portrait", "script"}
     assert actions["c2pa.created"]["digitalSourceType"].endswith("/digitalCreation")
     assert "c2pa.placed" not in actions
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_portrait_of_another_generator_keeps_its_history(installation, make, tmp_path, changed) -> None:
+    """A picture from elsewhere with credentials of its own, as it is, or edited since by something that kept them."""
+    picture, path = tmp_path / "plain.jpg", tmp_path / "jane-doe.jpg"
+    picture.write_bytes(encode_jpeg(np.random.default_rng(3).integers(0, 255, (300, 400, 3)).astype(np.uint8), 90))
+    theirs = ManifestFacts(
+        label=new_manifest_label(),
+        title="Picture",
+        task=Task.SAY,
+        media_type="image/jpeg",
+        digital_source_type="trainedAlgorithmicMedia",
+        software_agent={"name": "Another generator", "version": "9"},
+    )
+    sign(picture, path, facts=theirs, ring=KeyRing.create(Home(tmp_path / "stranger")), timestamp="off")
+    if changed:
+        data = bytearray(path.read_bytes())
+        data[-500] ^= 0x11
+        path.write_bytes(data)
+    create_self_consent(installation.home, portrait=path, keys=installation.ring)
+    output = make(Task.SAY, (media_input("portrait", path, MediaKind.IMAGE), text_input("x")))
+    found, inputs, _ = said(installation, output)
+    assert (inputs["portrait"]["relationship"], inputs["portrait"]["active_manifest"]) == ("inputTo", theirs.label)
+    assert "digital_source_type" not in inputs["portrait"]
+    (node,) = [item for item in found.ingredients if item.title == "portrait"]
+    assert node.manifest_label == theirs.label
+    # What went into a model is no history of the output, but that it was changed is said.
+    assert not found.history_broken
+    assert any("input of the making was changed" in reason for reason in found.reasons) is changed
+    report = verify(output.path, home=installation.home, record=False)
+    assert report.verdict is Verdict.DISCLOSED
 
 
 def test_footage_is_opened_and_keeps_its_history(installation, make, voice, tmp_path) -> None:

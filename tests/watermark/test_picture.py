@@ -134,7 +134,24 @@ def turned(degrees, zoom=1.0):
     return change
 
 
+def inset(frame):
+    """Half as large among other things."""
+    height, width = frame.shape[:2]
+    rows, columns = np.mgrid[0:height, 0:width]
+    out = np.stack([(rows + columns) // 8 % 256, rows // 4 % 256, 90 + 0 * rows], axis=2).astype(np.uint8)
+    out[16 : 16 + height // 2, 24 : 24 + width // 2] = cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=3)
+    return out
+
+
+def slanted(frame):
+    """Sheared, squeezed and turned by up to 2 %, then zoomed."""
+    height, width = frame.shape[:2]
+    matrix = 1.15 * np.array([[1.02, 0.015, -0.1 * width], [-0.02, 0.985, -0.05 * height]])
+    return cv2.warpAffine(frame, matrix, (width, height))
+
+
 CHANGES = {
+    "mild affine": (slanted, {"scale_x": 1.17}),
     "crop 10 %": (crop(0.04, 0.94, 0.07, 0.97), {"scale_x": 1 / 0.9, "dx": SIDE - 0.07 * SIDE / 0.9 * 0.9}),
     "crop 25 %": (crop(0.05, 0.80, 0.15, 0.90), {"scale_x": 1 / 0.75, "dx": SIDE * 0.85}),
     "flip": (lambda frame: np.ascontiguousarray(frame[:, ::-1]), {"flip": True}),
@@ -154,6 +171,12 @@ def test_changed_geometry_is_found_and_undone(delivered, name):
     for field, value in expected.items():
         found = getattr(reading.geometry, field)
         assert found == pytest.approx(value, abs={"dx": 1.5, "rotation": 0.4}.get(field, 0.02)), (field, reading)
+
+
+def test_a_picture_in_a_picture_is_found_among_what_surrounds_it(delivered):
+    reading = read(attacked(delivered, inset, crf=18))
+    assert reading.mark_id == MARK, reading
+    assert reading.geometry.scale_x == pytest.approx(0.5, abs=0.02)
 
 
 def test_brightness_and_contrast(delivered):
@@ -249,9 +272,24 @@ def test_plain_surfaces_stay_plain(grey, side):
 
 def test_the_face_is_marked_more_gently():
     frame = np.full((512, 512, 3), 150, dtype=np.uint8)
-    change = marked([frame], face_box=(0.3, 0.3, 0.7, 0.7))[0].astype(float) - i420_from_bgr(frame)
-    luma = change[:512]
-    assert luma[206:306, 206:306].std() < 0.9 * luma[:100].std()
+    plain = i420_from_bgr(frame)
+    bare, gentle = (marked([frame], face_box=box)[0].astype(float) - plain for box in (None, (0.3, 0.3, 0.7, 0.7)))
+    assert gentle[206:306, 206:306].std() < 0.9 * bare[206:306, 206:306].std()
+    assert (gentle[:100] == bare[:100]).all()
+
+
+def test_a_cut_gets_a_new_mask_at_once_and_drift_does_not(monkeypatch):
+    """A drifting picture must not pay for a mask per frame; 13 ms each at full HD."""
+    made = []
+    adapt = PictureMarker._adapt
+    monkeypatch.setattr(PictureMarker, "_adapt", lambda self, planes: made.append(0) or adapt(self, planes))
+    marker = PictureMarker(KEY, MARK, width=128, height=128)
+    for number in range(20):
+        marker.apply(split_planes(i420_from_bgr(np.full((128, 128, 3), 60 + 2 * number, dtype=np.uint8))))
+    assert 2 <= len(made) <= 6
+    count = len(made)
+    marker.apply(split_planes(i420_from_bgr(np.full((128, 128, 3), 10, dtype=np.uint8))))
+    assert len(made) == count + 1
 
 
 def test_the_pattern_stands_still():

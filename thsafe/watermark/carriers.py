@@ -2,10 +2,11 @@
 
 The picture is thought of on a grid whose shorter side has 256 cells, so that scaling cancels. A tile is 256 cells
 wide: it does not repeat along the shorter side, hence averaging a picture over itself without the key lifts nothing.
-Carriers are the Fourier bins of the tile between 12 and 56 cycles (5 to 21 cells); a quarter are known to the reader
-(synchronisation), the others each carry one of the 512 code bits on a keyed phase. Which bins do what, and their
-phases, differ by key and by plane; but every band of frequencies holds each bit once, so that no bit rests on the high
-frequencies that codecs drop first.
+Carriers are the Fourier bins of the tile between 20 and 64 cycles in Y (4 to 13 cells; the eye, and VMAF with it, minds
+slow waves of brightness most) and between 12 and 56 in U and V; a quarter are known to the reader (synchronisation),
+the others each carry one of the 512 code bits on a keyed phase. Which bins do what, and their phases, differ by key and
+by plane; but every band of frequencies holds each bit once, so that no bit rests on the high frequencies that codecs
+drop first.
 """
 
 from __future__ import annotations
@@ -22,9 +23,8 @@ SIDE = 256
 """Cells of a tile, and of the shorter side of the picture."""
 PLANES = ("y", "u", "v")
 SYNC_SHARE = 0.25
-_LOWEST, _HIGHEST = 12.0, 56.0
-_SLOPE = -1.6
-"""Amplitude of a carrier goes with frequency ^ slope: codecs keep the low ones."""
+_BANDS = {"y": (20.0, 64.0, -1.5), "u": (12.0, 56.0, -1.6), "v": (12.0, 56.0, -1.6)}
+"""Lowest and highest cycles per tile, and the slope: amplitude goes with frequency ^ slope, for codecs keep the low."""
 
 Spectrum = NDArray[np.complex64]
 
@@ -56,8 +56,9 @@ def carriers(key: bytes, plane: str) -> Carriers:
     rows, columns = np.mgrid[0:SIDE, 0 : SIDE // 2 + 1]
     vertical = np.where(rows < SIDE // 2, rows, rows - SIDE)
     radius = np.hypot(vertical, columns)
+    lowest, highest, _ = _BANDS[plane]
     # The bins with column 0 come in conjugate pairs: only the upper half is free.
-    usable = (radius >= _LOWEST) & (radius <= _HIGHEST) & ((columns > 0) | (vertical > 0))
+    usable = (radius >= lowest) & (radius <= highest) & ((columns > 0) | (vertical > 0))
     row, column = rows[usable], columns[usable]
     count = row.size
     # Bands from low to high, each with room for all bits and its share of synchronisation, in keyed order within.
@@ -84,7 +85,7 @@ def tile(key: bytes, plane: str, code: NDArray[np.int8]) -> NDArray[np.float32]:
     part = carriers(key, plane)
     signs = np.where(part.sync, 1.0, 1.0 - 2.0 * code[part.bit])
     spectrum = np.zeros((SIDE, SIDE // 2 + 1), dtype=np.complex128)
-    spectrum[part.row, part.column] = part.radius**_SLOPE * signs * part.phase
+    spectrum[part.row, part.column] = part.radius ** _BANDS[plane][2] * signs * part.phase
     first = part.column == 0
     spectrum[-part.row[first], 0] = np.conj(spectrum[part.row[first], 0])
     pattern = np.fft.irfft2(spectrum, s=(SIDE, SIDE))

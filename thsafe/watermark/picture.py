@@ -25,15 +25,17 @@ LEAST_PSNR = 41.2
 """dB over B, G and R: luma-only measures overlook a chroma pattern."""
 _RGB_COST = (1.355, 1.41, 1.07)
 """Mean square error over R, G and B per unit of Y, U, V error (BT.601 studio range: squares of the inverse matrix)."""
-_PLAIN_RMS = (0.59, 0.86, 0.80)
+_PLAIN_RMS = (0.43, 0.92, 0.85)
 """Rms in code values on a plain bright surface; the limits are 0.8, 1.3 and 1.1."""
-_TEXTURE_GAIN = (0.30, 0.27, 0.27)
-_MOST_GAIN = (2.8, 2.1, 2.1)
+_TEXTURE_GAIN = (0.15, 0.45, 0.45)
+_MOST_GAIN = (2.0, 2.6, 2.6)
 _FACE_LUMA = 0.8
 _SIZES, _STRENGTHS = (300, 512, 720, 1080), (1.12, 1.0, 0.95, 0.9)
 """Pixels of the shorter side and the strength there: small pictures have fewer pixels to carry the same id."""
 _REFRESH_DIFFERENCE = 5.0
 """Mean change of the 64-cell thumbnail, in code values, that calls for a new mask."""
+_CUT_DIFFERENCE, _CALM_FRAMES = 20.0, 6
+"""Change that calls for one at once; after a smaller one the last mask serves that many frames at least."""
 _SMALLEST = 16
 
 Grid = NDArray[np.float32]
@@ -105,6 +107,7 @@ class PictureMarker:
         self._face = _face_factor(self._grid, face_box)
         self._strength = float(np.interp(min(width, height), _SIZES, _STRENGTHS))
         self._thumbnail: Grid | None = None
+        self._age = 0
         self._steps: tuple[_Step, ...] = ()
 
     def apply(self, planes: Planes) -> None:
@@ -128,8 +131,10 @@ class PictureMarker:
             )
         # Nearest-neighbour sampling is enough to notice a cut or a slow drift, and costs next to nothing.
         thumbnail = cv2.resize(planes.y, (64, 64), interpolation=cv2.INTER_NEAREST).astype(np.float32)
-        if self._thumbnail is None or float(np.abs(thumbnail - self._thumbnail).mean()) > _REFRESH_DIFFERENCE:
-            self._thumbnail = thumbnail
+        change = np.inf if self._thumbnail is None else float(np.abs(thumbnail - self._thumbnail).mean())
+        self._age += 1
+        if change > _CUT_DIFFERENCE or (change > _REFRESH_DIFFERENCE and self._age > _CALM_FRAMES):
+            self._thumbnail, self._age = thumbnail, 0
             self._steps = self._adapt(planes)
         for plane, step in zip(planes, self._steps, strict=True):
             cv2.add(plane, step.more, dst=plane)

@@ -15,7 +15,7 @@ from thsafe.watermark import payload, polar
 from thsafe.watermark.carriers import SIDE, Spectrum
 from thsafe.watermark.reading import Geometry, MarkReading
 from thsafe.watermark.residual import Residual, gathered, joined, planes_of, refine
-from thsafe.watermark.search import SURE_Z, TESTS, Pose, nudged, spectra, stages, weighed
+from thsafe.watermark.search import NOISE_Z, SURE_Z, TESTS, Pose, framed, nudged, spectra, stages, weighed
 from thsafe.watermark.spectrum import fold, listen, whiten
 
 if TYPE_CHECKING:
@@ -177,9 +177,13 @@ def read_at(group: Residual, frames: Sequence[Planes], keys: Mapping[str, bytes]
 def _attempts(
     fine: Residual, runs: Sequence[Residual], candidate: Pose, key: bytes
 ) -> Iterator[tuple[Pose, tuple[Spectrum, ...]]]:
-    """What is worth decoding of one candidate: as found, moved by parts of a cell, and with its clear runs alone."""
+    """What is worth decoding: as found, moved by parts of a cell, its part of the picture or its clear runs alone."""
     for pose in nudged(candidate):
         yield pose, spectra(fine, pose)
+    if candidate.z >= NOISE_Z:
+        alone = framed(fine, candidate, key)
+        if alone is not None:
+            yield candidate, alone
     if len(runs) > 1 and candidate.z >= SURE_Z:
         yield candidate, weighed(runs, candidate, key)
 

@@ -1,14 +1,17 @@
 """Where the mark lies when a picture was scaled, stretched, cropped, framed, mirrored or turned.
 
 Every hypothesis resamples the evidence to the grid it supposes, folds it to one tile and correlates it with the
-synchronisation carriers at all shifts at once, which takes crops and borders out of the search. A coarse pass at half
-the resolution finds candidates; the best are refined and handed to the decoder.
+synchronisation carriers at all shifts at once, which takes crops and borders out of the search; a mild shear or squeeze
+leaves enough of the tile in place to be read as it is. A coarse pass at half
+the resolution finds candidates; the best are refined and handed to the decoder. Hypotheses are independent of each
+other, so two are tried at a time.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -20,13 +23,25 @@ from thsafe.watermark.residual import Residual
 from thsafe.watermark.spectrum import fold, move, sync_z, whiten
 
 Grid = NDArray[np.float32]
+Window = tuple[float, float, float, float]
+"""x0, y0, x1, y1 as shares of width and height."""
 
 _COARSE = SIDE // 2
-_SMALLEST, _LARGEST, _STEP = 0.30, 2.35, 0.0075
+_SMALLEST, _SMALL, _LARGEST, _STEP = 0.32, 0.55, 2.35, 0.0075
 _MOST_CANDIDATES = 5
+_LARGEST_INSET = 0.75
+_WHOLE: tuple[Window, ...] = ((0.0, 0.0, 1.0, 1.0),)
+_WINDOWS: tuple[Window, ...] = tuple(
+    (x, y, x + 0.6, y + 0.6) for x, y in ((0.0, 0.0), (0.4, 0.0), (0.0, 0.4), (0.4, 0.4), (0.2, 0.2))
+)
+"""Where a picture in a picture is looked for by itself."""
+_THREADS = 2
+_BLOCK = 32
+"""Cells: how finely the edges of a picture in a picture are told."""
+_NEARLY_ALL = 0.75
 _COARSE_NOISE_Z = 5.6
 """About the highest coarse peak that noise gives: below it only the best two are worth refining."""
-_NOISE_Z, SURE_Z = 5.0, 6.5
+NOISE_Z, SURE_Z = 5.0, 6.5
 """A refined peak below the first is not decoded, one below the second only as it stands: decodings are rationed."""
 TESTS = 2e8
 """Correlations that a full search looks at, rounded up: the factor of its false alarms."""
@@ -125,6 +140,50 @@ def weighed(runs: Sequence[Residual], pose: Pose, key: bytes) -> tuple[Spectrum,
     return tuple(move(whiten(total), pose.dx, pose.dy) for total in sums)
 
 
+def framed(fine: Residual, pose: Pose, key: bytes) -> tuple[Spectrum, ...] | None:
+    """As :func:`spectra`, from the rectangle alone in which the mark is heard; None where that is nearly all.
+
+    A picture in a picture stands among others that only add noise. The rectangle is the one whose synchronisation sums
+    to the most, in deviations.
+    """
+    straight = upright(fine, pose)
+    planes = [resample(plane, straight.grid, pose) for plane in straight.planes]
+    rows, columns = (min(plane.shape[axis] for plane in planes) // _BLOCK for axis in (0, 1))
+    blocks = np.zeros((rows, columns))
+    for plane, name in zip(planes, PLANES, strict=True):
+        agreed = _agreement(plane[: rows * _BLOCK, : columns * _BLOCK], _expected(key, name), pose)
+        blocks += agreed.reshape(rows, _BLOCK, columns, _BLOCK).sum(axis=(1, 3))
+    total = np.zeros((rows + 1, columns + 1))
+    total[1:, 1:] = blocks.cumsum(axis=0).cumsum(axis=1)
+    tops, bottoms = np.triu_indices(rows + 1, 1)
+    lefts, rights = np.triu_indices(columns + 1, 1)
+    bands = total[bottoms] - total[tops]
+    scores = (bands[:, rights] - bands[:, lefts]) / np.sqrt(np.outer(bottoms - tops, rights - lefts))
+    high, wide = np.unravel_index(int(np.argmax(scores)), scores.shape)
+    top, bottom, left, right = (int(edge) * _BLOCK for edge in (tops[high], bottoms[high], lefts[wide], rights[wide]))
+    if (bottom - top) * (right - left) > _NEARLY_ALL * blocks.size * _BLOCK**2:
+        return None
+    for plane in planes:
+        plane[:top], plane[bottom:], plane[:, :left], plane[:, right:] = 0, 0, 0, 0
+    return tuple(move(whiten(fold(plane)), pose.dx, pose.dy) for plane in planes)
+
+
+def _agreement(plane: Grid, expected: Grid, pose: Pose) -> Grid:
+    """Plane times pattern, cell by cell."""
+    rows, columns = plane.shape
+    shifted = np.roll(expected, (round(pose.dy), round(pose.dx)), axis=(0, 1))
+    agreed: Grid = plane * np.tile(shifted, (-(-rows // SIDE), -(-columns // SIDE)))[:rows, :columns]
+    return agreed
+
+
+@lru_cache(maxsize=12)
+def _expected(key: bytes, plane: str) -> Grid:
+    """What the synchronisation carriers of one plane add up to on the tile, low ones louder, rms 1."""
+    pattern = np.fft.irfft2(np.conj(_filter(key, plane, SIDE, 0, False)), s=(SIDE, SIDE))
+    scaled: Grid = (pattern / pattern.std()).astype(np.float32)
+    return scaled
+
+
 @lru_cache(maxsize=96)
 def _filter(key: bytes, plane: str, side: int, turns: int, flip: bool) -> Spectrum:
     """The matched filter for the synchronisation carriers of one plane in one orientation: (side, side / 2 + 1)."""
@@ -182,12 +241,13 @@ def _coarse(
     filters = {
         orientation: [_filter(key, plane, _COARSE, *orientation) for plane in PLANES] for orientation in orientations
     }
-    # Half a cell per sample is enough for whatever is marked at least half as large as seen.
-    found = []
-    for pose in poses:
+
+    def rated(pose: Pose) -> list[Pose]:
+        # Half a cell per sample is enough for whatever is marked at least half as large as seen.
         folded = [
             whiten(fold(resample(plane, residual.grid, pose, SIDE / _COARSE), _COARSE)) for plane in residual.planes
         ]
+        found = []
         for (turns, flip), matched in filters.items():
             _, _, z = _peak(folded, matched)
             sideways = turns % 2 == 1
@@ -203,7 +263,10 @@ def _coarse(
                     z=z,
                 )
             )
-    return found
+        return found
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return [pose for found in pool.map(rated, poses) for pose in found]
 
 
 def _refined(residual: Residual, key: bytes, pose: Pose) -> Pose:
@@ -251,7 +314,9 @@ def stages(residual: Residual, fine: Residual, key: bytes) -> Iterator[list[Pose
     both = [(0, False), (0, True)]
     turned = [(turns, flip) for turns in (1, 2, 3) for flip in (False, True)]
     same = [Pose()]
-    sized = [Pose(scale_x=scale, scale_y=scale) for scale in _scales(_SMALLEST, _LARGEST)]
+    # Whatever is shown that small fills a part of the picture, where a scale need not be met so exactly.
+    scales = [*_scales(_SMALLEST, _SMALL, 1.5 * _STEP), *_scales(_SMALL, _LARGEST)]
+    sized = [Pose(scale_x=scale, scale_y=scale) for scale in scales]
     stretched = [
         pose
         for scale in _scales(0.5, 2.0)
@@ -263,27 +328,49 @@ def stages(residual: Residual, fine: Residual, key: bytes) -> Iterator[list[Pose
         if abs(tilt) > 0.1
         for scale in _scales(0.88, 1.16, 0.011)
     ]
-    for poses, orientations in (
-        (same, [(0, True), *turned]),
-        (sized, both),
-        (stretched, both),
-        (tilted, [(0, False)]),
-        (sized, turned),
+    small = [Pose(scale_x=scale, scale_y=scale) for scale in _scales(_SMALLEST, _LARGEST_INSET, 2 * _STEP)]
+    for poses, orientations, windows in (
+        (same, [(0, True), *turned], _WHOLE),
+        (sized, both, _WHOLE),
+        (stretched, both, _WHOLE),
+        (tilted, [(0, False)], _WHOLE),
+        (small, both, _WINDOWS),
+        ([pose for pose in sized if pose.scale_x >= _SMALL], turned, _WHOLE),
     ):
-        found = sorted(_coarse(residual, key, poses, orientations), key=lambda one: -one.z)
-        yield [_refined(fine, key, pose) for pose in _promising(found)]
+        found = [
+            (pose, window)
+            for window in windows
+            for pose in _distinct(_coarse(_seen_through(residual, window), key, poses, orientations))
+        ]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            yield list(pool.map(lambda one: _refined(_seen_through(fine, one[1]), key, one[0]), _promising(found)))
 
 
-def _promising(found: Sequence[Pose]) -> list[Pose]:
+def _seen_through(residual: Residual, window: Window) -> Residual:
+    """The evidence with nothing outside a window, which is given in shares of width and height."""
+    if window == _WHOLE[0]:
+        return residual
+    x0, y0, x1, y1 = window
+    planes = []
+    for plane in residual.planes:
+        rows, columns = plane.shape
+        inside = slice(round(y0 * rows), round(y1 * rows)), slice(round(x0 * columns), round(x1 * columns))
+        kept = np.zeros_like(plane)
+        kept[inside] = plane[inside]
+        planes.append(kept)
+    return replace(residual, planes=(planes[0], planes[1], planes[2]))
+
+
+def _promising(found: Sequence[tuple[Pose, Window]]) -> list[tuple[Pose, Window]]:
     """The few that are worth the work of refining."""
-    kept = _distinct(found)[:_MOST_CANDIDATES]
-    return [pose for rank, pose in enumerate(kept) if rank < 2 or pose.z >= _COARSE_NOISE_Z]
+    kept = sorted(found, key=lambda one: -one[0].z)[:_MOST_CANDIDATES]
+    return [one for rank, one in enumerate(kept) if rank < 2 or one[0].z >= _COARSE_NOISE_Z]
 
 
 def _distinct(found: Sequence[Pose]) -> list[Pose]:
-    """Without those that lie beside a better one."""
+    """The best, without those that lie beside a better one."""
     kept: list[Pose] = []
-    for pose in found[:40]:
+    for pose in sorted(found, key=lambda one: -one.z)[:40]:
         near = any(
             (one.turns, one.flip) == (pose.turns, pose.flip)
             and abs(math.log(one.scale_x / pose.scale_x)) < 2.1 * _STEP
@@ -298,7 +385,7 @@ def _distinct(found: Sequence[Pose]) -> list[Pose]:
 
 def nudged(pose: Pose) -> Iterator[Pose]:
     """The pose as found, then moved by a part of a cell, since a peak is not exact; none for what noise gives."""
-    if pose.z < _NOISE_Z:
+    if pose.z < NOISE_Z:
         return
     yield pose
     if pose.z < SURE_Z:

@@ -36,27 +36,28 @@ def fold(plane: Grid, side: int = SIDE) -> Grid:
 
 
 @cache
-def _rings(side: int) -> NDArray[np.intp]:
+def _rings(side: int) -> tuple[NDArray[np.intp], Floats]:
+    """Which ring of frequencies each bin of ``rfft2`` lies in, flat, and how many bins each ring has."""
     rows = np.fft.fftfreq(side, 1 / side)[:, None]
     columns = np.arange(side // 2 + 1)[None, :]
-    rings: NDArray[np.intp] = np.rint(np.hypot(rows, columns)).astype(np.intp)
-    return rings
+    rings: NDArray[np.intp] = np.rint(np.hypot(rows, columns)).astype(np.intp).ravel()
+    return rings, np.bincount(rings).astype(np.float64)
 
 
 def whiten(folded: Grid) -> Spectrum:
     """Spectrum (side, side / 2 + 1) with mean power 1 in every ring of frequencies."""
     import scipy.fft
 
-    side = folded.shape[0]
     spectrum: Spectrum = scipy.fft.rfft2(folded)
-    rings = _rings(side)
-    power = spectrum.real**2 + spectrum.imag**2
-    count = np.bincount(rings.ravel())
-    mean = np.bincount(rings.ravel(), weights=power.ravel()) / count
-    scale = (1 / np.sqrt(np.maximum(mean, 1e-12))).astype(np.float32)[rings]
-    loudness = np.sqrt(power) * scale
-    white: Spectrum = spectrum * (scale * np.minimum(1, _LOUDEST / np.maximum(loudness, 1e-6)))
-    return white
+    rings, count = _rings(folded.shape[0])
+    power = (spectrum.real**2 + spectrum.imag**2).ravel()
+    mean = np.maximum(np.bincount(rings, weights=power) / count, 1e-12)
+    scale = (1 / np.sqrt(mean)).astype(np.float32)[rings]
+    most = (_LOUDEST**2 * mean).astype(np.float32)[rings]
+    loud = power > most
+    scale[loud] *= np.sqrt(most[loud] / power[loud])
+    spectrum *= scale.reshape(spectrum.shape)
+    return spectrum
 
 
 def move(spectrum: Spectrum, dx: float, dy: float) -> Spectrum:

@@ -180,10 +180,11 @@ def check_manifest(source: Path | Mapping[str, Json]) -> tuple[RubricResult, ...
         InputError: ``provenance.none``: the file has no credentials to judge.
     """
     if isinstance(source, Path):
-        from thsafe.provenance.read import read_credentials
+        from thsafe.provenance.isolated import read_credentials_isolated
         from thsafe.provenance.trust import Trust
 
-        document: Mapping[str, Json] = read_credentials(source, trust=Trust()).crjson
+        # Whoever asks may ask about a stranger's file.
+        document: Mapping[str, Json] = read_credentials_isolated(source, trust=Trust()).crjson
         if not document:
             raise InputError(
                 "The file has no credentials to check.",

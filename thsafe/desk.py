@@ -28,7 +28,7 @@ from thsafe.consent.record import ConsentRecord, Reference, Terms
 from thsafe.consent.revoke import withdraw, withdrawn
 from thsafe.consent.store import PICTURES, ConsentStore
 from thsafe.consent.verify import status_facts
-from thsafe.consent.vocabulary import check_scope
+from thsafe.consent.vocabulary import check_minor, check_scope
 from thsafe.core.clock import Clock, system_clock
 from thsafe.core.errors import ConsentRefused, SigningError, UsageError
 from thsafe.core.types import Json
@@ -65,13 +65,14 @@ class Desk:
             assurance: ``collector``, ``wallet`` or ``notary``.
 
         Raises:
-            UsageError: ``consent.scope``: a word that no policy knows.
+            UsageError: ``consent.scope``: a word that no policy knows; ``consent.minor``.
             SigningError: ``keys.missing``.
         """
         scope = terms.scope
         check_scope(
             modes=scope.modes, purposes=scope.purposes, territories=scope.territories, prohibited=scope.prohibited
         )
+        check_minor(terms)
         ring = Installation.open(self.home).ring
         return request_consent(
             replace(terms, licensee=ring.gate_did),

@@ -248,3 +248,54 @@ def _speak(speaker, words, path):
 
     speech = speaker.Espeak().speak(", ".join(words.split()), rate=120)
     soundfile.write(path, speech.samples, speaker.SAMPLE_RATE)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"nonce": "zz"}, {"nonce": 5}, {"collector": 5}, {"collector": ["x"]}, {"statusListIndex": True}]
+)
+def test_a_request_that_its_own_licensee_spoilt_is_malformed(world, changes):
+    """Signed as it stands, so the signature alone does not catch it; the person who reads it must not see a crash."""
+    from thsafe.consent import proof
+
+    key = world.ring.gate_key()
+    asked = request_consent(world.terms(), key, collector=world.ring.gate_did, now=world.now)
+    spoilt = {name: value for name, value in {**asked, **changes}.items() if name != "proof"}
+    with pytest.raises(InputError) as caught:
+        parse_request(proof.sign(spoilt, key, created=world.now))
+    assert caught.value.code == "consent.malformed"
+
+
+def test_terms_cannot_hide_behind_control_characters(world):
+    from thsafe.consent.words import in_words
+
+    hidden = "A greeting card.\x1b[2K\rmodes       say\n\u202eabc\u200b"
+    shown = dict(in_words(world.terms({"uses_text": hidden})))["uses"]
+    assert shown.startswith("A greeting card.\N{REPLACEMENT CHARACTER}[2K")
+    assert shown.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        (["--comes-of-age", "2040-01-01", "--court-reference", "7/26"], "no --guardian"),
+        (["--guardian", "DID", "--comes-of-age", "2040-01-01"], "no --court-reference"),
+        (["--guardian", "DID", "--court-reference", "7/26"], "no --comes-of-age"),
+        (["--guardian", "DID", "--court-reference", "7/26", "--comes-of-age", "2026-12-01"], "runs past"),
+        (
+            ["--guardian", "DID", "--court-reference", "7/26", "--comes-of-age", "2044-12-01", "--days", "2000"],
+            "longer",
+        ),
+    ],
+)
+def test_a_minors_request_that_could_never_serve_is_not_made(home, tmp_path, capsys, changes, found):
+    from thsafe.cli.main import run
+
+    assert run(["keys", "new"]) == 0
+    did = did_from_public_key(Ed25519PrivateKey.generate().public_key())
+    arguments = ["--purpose", "education", "--uses", "One film about frogs.", "-o", str(tmp_path / "r.json")]
+    code = run(["consent", "request", *arguments, *(did if word == "DID" else word for word in changes)])
+    told = capsys.readouterr().err
+    assert code == 2
+    assert "consent.minor" in told
+    assert found in told
+    assert not (tmp_path / "r.json").exists()

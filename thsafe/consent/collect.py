@@ -241,7 +241,7 @@ def countersign(
             "consent.subject-signature",
             "The record is not signed by all who must sign it.",
             f"no valid signature of {', '.join(sorted(missing))}",
-            "ask the person to sign again: thsafe consent record",
+            "ask whoever has not signed yet, person, guardian or estate: thsafe consent record SIGNED --agree",
         )
     did = did_from_public_key(key.public_key())
     if record.collector != did or did in {record.issuer, record.subject}:

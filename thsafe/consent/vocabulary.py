@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from policies.territories import is_known
 from thsafe.core.errors import UsageError
 from thsafe.core.types import Task
+
+if TYPE_CHECKING:
+    from thsafe.consent.record import Terms
 
 VOICE: Final = "voice"
 """The mode that lets a voice be imitated, beside the mode of the job itself; it is never part of a default."""
@@ -18,6 +22,7 @@ PURPOSES: Final = (
     "training-video", "translation",
 )  # fmt: skip
 """Those of ``policies/20-use.cedar`` @id ``use.purpose`` that are not closed."""
+_MINOR_TERM: Final = timedelta(days=1827)
 
 SELF_REACH: Final = frozenset(
     {
@@ -43,6 +48,34 @@ def check_self_reach(*, modes: Iterable[str], purposes: Iterable[str]) -> None:
             found=", ".join(beyond),
             rule="policies/10-consent.cedar @id consent.assurance: it reaches " + ", ".join(sorted(SELF_REACH)),
             next_step="for more, someone else must vouch for you: thsafe consent request --help",
+        )
+
+
+def check_minor(terms: Terms) -> None:
+    """Make sure that a minor's consent would open something: ``policies/10-consent.cedar`` @id ``consent.minor``.
+
+    Raises:
+        UsageError: ``consent.minor``, naming what is missing.
+    """
+    if terms.age_class != "minor":
+        return
+    given = {
+        "--guardian": terms.guardian is not None,
+        "--court-reference": bool(terms.court_reference),
+        "--comes-of-age": terms.comes_of_age is not None,
+    }
+    wrong = [f"no {option}" for option, there in given.items() if not there]
+    if terms.comes_of_age is not None and terms.valid_until > terms.comes_of_age:
+        wrong.append(f"it runs past {terms.comes_of_age.date()}")
+    if terms.valid_until - terms.valid_from > _MINOR_TERM:
+        wrong.append("it runs longer than five years")
+    if wrong:
+        raise UsageError(
+            "A minor's consent needs a guardian, a court's reference, and an end by the eighteenth birthday.",
+            code="consent.minor",
+            found="; ".join(wrong),
+            rule="policies/10-consent.cedar @id consent.minor",
+            next_step="add what is missing, or choose fewer --days: thsafe consent request --help",
         )
 
 

@@ -133,7 +133,12 @@ def _disclosed(credential: Mapping[str, Json], disclosures: Iterable[bytes]) -> 
         # wrapped, since what is read here is an object whose names stand once each
         whole = parse_object(b'{"disclosure":' + _decoded(disclosure) + b"}", "disclosure", METHOD)
         item = whole["disclosure"]
-        if len(whole) != 1 or not isinstance(item, list) or len(item) != 3 or not all(isinstance(part, str) for part in item[:2]):
+        if (
+            len(whole) != 1
+            or not isinstance(item, list)
+            or len(item) != 3
+            or not all(isinstance(part, str) for part in item[:2])
+        ):
             raise ValueError("a disclosure is not [salt, name, value]")
         if item[1] not in _CLAIMS or item[1] in claims:
             raise ValueError(f"it discloses what cannot be mapped: {item[1][:40]!r}")

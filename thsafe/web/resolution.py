@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _MOST_UPLOADED = 512 << 20
 _MOST_ASKED = 1 << 20
-"""Bytes of a JSON question; the longest fingerprint is 21 KB."""
+"""Bytes of a JSON question; the longest fingerprint, of two hours of sound, is 700 KB."""
 _SECONDS_TO_UPLOAD = 300
 _MOST_RESULTS = 100
 _USUAL_RESULTS = 10

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from thsafe.core.errors import InputError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from thsafe.core.types import Frame
     from thsafe.media.faces import Face
+
+_LONGEST: Final = 1920
+"""Pixels of the longer side of what is sent out."""
 
 
 def read_portrait(path: Path) -> tuple[Frame, Face]:
@@ -66,3 +73,24 @@ def check_size(face: Face, *, least: float) -> None:
             rule=f"a face is at least {least:.0f} pixels wide; 150 and more look sharp",
             next_step="use the picture in its original size, or one taken from nearer",
         )
+
+
+def bounded(picture: Frame, marks: NDArray[np.float32]) -> tuple[Frame, NDArray[np.float32]]:
+    """The picture with its landmarks (478, 3), no larger than is sent out."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    scale = min(1.0, _LONGEST / max(height, width))
+    if scale == 1.0:
+        return picture, marks
+    size = (round(width * scale), round(height * scale))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA), marks * np.float32(scale)
+
+
+def shares(marks: NDArray[np.float32], box: tuple[int, int, int, int]) -> tuple[float, float, float, float]:
+    """Where the face is inside a box of x0, y0, x1, y1, as shares of it."""
+    x0, y0, x1, y1 = box
+    (left, top), (right, bottom) = marks[:, :2].min(axis=0), marks[:, :2].max(axis=0)
+    found = ((left - x0) / (x1 - x0), (top - y0) / (y1 - y0), (right - x0) / (x1 - x0), (bottom - y0) / (y1 - y0))
+    clipped = [float(np.clip(share, 0.0, 1.0)) for share in found]
+    return clipped[0], clipped[1], clipped[2], clipped[3]

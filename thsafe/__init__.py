@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from generators.embedded.engine import Portrait
+    from generators.liveportrait.engine import LivePortrait
     from generators.sadtalker.engine import SadTalker
     from generators.wav2lip.engine import Wav2Lip
     from thsafe.core.errors import Refused, ThsafeError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from thsafe.verification import verify, verify_many
 
 __all__ = [
+    "LivePortrait",
     "Output",
     "Portrait",
     "Refused",
@@ -32,6 +34,7 @@ __distribution__ = "thsafe"
 __version__ = "0.1.0"
 
 _HOMES = {
+    "LivePortrait": "generators.liveportrait.engine",
     "Output": "thsafe.core.types",
     "Portrait": "generators.embedded.engine",
     "Refused": "thsafe.core.errors",

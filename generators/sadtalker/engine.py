@@ -167,13 +167,20 @@ class SadTalker(Generator):
 
         Raises:
             MissingError: ``model.missing``, ``engine.checkout`` or ``engine.checkout-python``.
-            UsageError: ``model.licence``.
+            UsageError: ``model.licence`` or ``engine.enhancer``.
             PolicyRefused: ``model.purpose``.
         """
         checkout = self._chosen_checkout()
         if checkout is not None:
             checkout.require()
             return
+        if self._enhancer is not None:
+            raise UsageError(
+                "The enhancers are programs of SadTalker's checkout.",
+                code="engine.enhancer",
+                found=self._enhancer,
+                next_step="give --checkout DIR, or leave --enhancer out",
+            )
         for name in self._cards():
             require_licensed(find_card(name), self._home or Home.default(), purpose=self._purpose)
 

@@ -39,8 +39,6 @@ _STANDARD: Final = np.array(
     ]
 )
 """Eyes, tip of the nose and mouth corners of the mean face; x right, y up, z to the camera (Deng et al. 2019)."""
-_FADE: Final = 0.08
-"""Share of the square over which it fades into the picture around."""
 _FACE: Final = 102.0
 """The scale of the mean face in the network's 224 pixels."""
 
@@ -150,42 +148,3 @@ def aligned(face: Frame, points: Array) -> tuple[Frame, Array]:
     if x1 > x0 and y1 > y0:
         out[y0 - top : y1 - top, x0 - left : x1 - left] = scaled[y0:y1, x0:x1]
     return out, np.array([scale, x, y])
-
-
-class Inlay:
-    """Puts the moving square back into the picture, faded in along its edges.
-
-    Args:
-        picture: BGR ``uint8`` (height, width, 3).
-        box: x0, y0, x1, y1.
-    """
-
-    def __init__(self, picture: Frame, box: tuple[int, int, int, int]) -> None:
-        self._picture = picture
-        self._box = box
-        x0, y0, x1, y1 = box
-        height, width = picture.shape[:2]
-        across = _edges(x1 - x0, faded=(x0 > 0, x1 < width))
-        down = _edges(y1 - y0, faded=(y0 > 0, y1 < height))
-        self._share = (down[:, None] * across[None, :])[:, :, None].astype(np.float32)
-
-    def __call__(self, face: Frame) -> Frame:
-        """The picture with another face."""
-        import cv2
-
-        x0, y0, x1, y1 = self._box
-        shrinks = x1 - x0 < face.shape[1]
-        new = cv2.resize(face, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-        old = self._picture[y0:y1, x0:x1].astype(np.float32)
-        out = self._picture.copy()
-        out[y0:y1, x0:x1] = np.clip(np.rint(old + (new.astype(np.float32) - old) * self._share), 0, 255)
-        return out
-
-
-def _edges(length: int, *, faded: tuple[bool, bool]) -> Array:
-    """(length,) in [0, 1]: 1 inside, smoothly down to 0 at the ends that are faded."""
-    place = (np.arange(length) + 0.5) / length / _FADE
-    ends = np.minimum(np.where(faded[0], place, 1.0), np.where(faded[1], place[::-1], 1.0))
-    t = np.clip(ends, 0.0, 1.0)
-    smooth: Array = t * t * (3 - 2 * t)
-    return smooth

@@ -126,7 +126,7 @@ def _expressions(networks: Networks, bands: Rows, source: Rows, count: int, seed
         heard = mel_windows(bands, np.arange(part.start, part.stop))
         with torch.inference_mode():
             given: list[Any] = [
-                torch.from_numpy(np.ascontiguousarray(values)).to(networks.device)
+                torch.from_numpy(np.array(values)).to(networks.device)  # a copy: torch wants to own what it reads
                 for values in (heard, start[part], lids[part, None])
             ]
             found.append(networks.expression(*given).cpu().numpy())

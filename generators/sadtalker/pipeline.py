@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from generators.embedded.drive import fitted
-from generators.portrait import check_size, read_portrait
+from generators.inlay import Inlay
+from generators.portrait import bounded, check_size, read_portrait, shares
 from generators.sadtalker.borrowing import film_rows
-from generators.sadtalker.framing import Framed, Inlay, Mode, framed
+from generators.sadtalker.framing import Framed, Mode, framed
 from generators.sadtalker.keypoints import placed
 from generators.sadtalker.listening import EXPRESSIONS
 from generators.sadtalker.performance import FPS, Borrowed, measured, perform, windows
@@ -36,8 +37,6 @@ LEAST_FACE: Final = 64.0
 """Pixels from cheek to cheek."""
 _ON_GPU: Final = 8
 """Pictures drawn at once on a GPU; on a CPU one is as fast as many."""
-_LONGEST: Final = 1920
-"""Pixels of the longer side of a whole picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +80,7 @@ def render(
     progress.start("finding the face", None)
     picture, face = read_portrait(portrait)
     check_size(face, least=LEAST_FACE)
-    picture, marks = _bounded(picture, face.landmarks)
+    picture, marks = bounded(picture, face.landmarks)
     source = framed(picture, marks, manner.mode, manner.size)
     progress.start("listening", None)
     bands, samples = mel.mel_of(voice)
@@ -133,7 +132,7 @@ class _Square:
         return resized
 
     def face_box(self, marks: NDArray[np.float32]) -> tuple[float, float, float, float]:
-        return _shares(marks, self._box)
+        return shares(marks, self._box)
 
 
 class _Whole:
@@ -147,7 +146,7 @@ class _Whole:
         return np.ascontiguousarray(self._inlay(drawn)[: self.height, : self.width])
 
     def face_box(self, marks: NDArray[np.float32]) -> tuple[float, float, float, float]:
-        return _shares(marks, (0, 0, self.width, self.height))
+        return shares(marks, (0, 0, self.width, self.height))
 
 
 def _draw(networks: Networks, source: Framed, row: Rows, rows: Rows, manner: Manner) -> Iterator[Frame]:
@@ -195,27 +194,6 @@ def _sound(voice: Path) -> Iterator[NDArray[np.float32]]:
     from thsafe.media.sound import iter_sound
 
     return iter_sound(voice, rate=RATE, mono=False)
-
-
-def _bounded(picture: Frame, marks: NDArray[np.float32]) -> tuple[Frame, NDArray[np.float32]]:
-    """The picture, no larger than is sent out."""
-    import cv2
-
-    height, width = picture.shape[:2]
-    scale = min(1.0, _LONGEST / max(height, width))
-    if scale == 1.0:
-        return picture, marks
-    size = (round(width * scale), round(height * scale))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA), marks * np.float32(scale)
-
-
-def _shares(marks: NDArray[np.float32], box: tuple[int, int, int, int]) -> tuple[float, float, float, float]:
-    """Where the face is inside a box, as shares of it."""
-    x0, y0, x1, y1 = box
-    (left, top), (right, bottom) = marks[:, :2].min(axis=0), marks[:, :2].max(axis=0)
-    shares = ((left - x0) / (x1 - x0), (top - y0) / (y1 - y0), (right - x0) / (x1 - x0), (bottom - y0) / (y1 - y0))
-    clipped = [float(np.clip(share, 0.0, 1.0)) for share in shares]
-    return clipped[0], clipped[1], clipped[2], clipped[3]
 
 
 def _even(length: float) -> int:

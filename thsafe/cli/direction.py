@@ -10,6 +10,9 @@ import click
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+DIRECTION = ("emotion", "pose", "gaze", "blink_rate", "head_motion", "performance", "save_performance")
+"""The names under which the options reach the command."""
+
 
 def direction_options(command: _Command) -> _Command:
     """How the portrait acts."""

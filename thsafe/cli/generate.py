@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from thsafe.cli.direction import direction_options
+from thsafe.cli.direction import DIRECTION, direction_options
 from thsafe.cli.job import job_options as _shared_options
+from thsafe.cli.neural import (
+    SADTALKER,
+    given_of,
+    liveportrait_options,
+    not_given,
+    only_for,
+    sadtalker_options,
+)
 from thsafe.cli.terminal import print_json, progress_on_stderr, style
 from thsafe.core.errors import UsageError
 
@@ -169,7 +177,8 @@ def dialogue(
     epilog=(
         "Examples:\n\n\b\n"
         "  thsafe generate animate --person ada --audio speech.wav -o out.mp4\n"
-        "  thsafe generate animate --image me.png --audio speech.mp3 --consent me.consent.json -o out.mp4"
+        "  thsafe generate animate --image me.png --audio speech.mp3 --consent me.consent.json -o out.mp4\n"
+        "  thsafe generate animate --engine sadtalker --image me.png --audio speech.wav --mode full --still -o out.mp4"
     )
 )
 @_portrait_options
@@ -178,6 +187,7 @@ def dialogue(
     "--engine", type=click.Choice(["embedded", "sadtalker"]), default="embedded", show_default=True, help="Who renders."
 )
 @direction_options
+@sadtalker_options
 @_shared_options
 def animate(
     image: Path | None,
@@ -191,32 +201,30 @@ def animate(
     seed: int,
     force: bool,
     as_json: bool,
-    **direction: Any,
+    **others: Any,
 ) -> None:
     """Speech to talking head: the portrait moves its lips to a recording."""
     _one_portrait(image, person)
-    with progress_on_stderr() as progress:
-        if engine == "sadtalker":
+    direction = {name: others.pop(name) for name in DIRECTION}
+    if engine == "sadtalker":
+        not_given(engine, "size", "fps", *DIRECTION)
+        if image is None:
+            raise UsageError(
+                "SadTalker animates pictures, not drawn people.", code="usage.portrait", next_step="give --image FILE"
+            )
+        given = given_of(others)
+        made_with = {name: given.pop(name) for name in SADTALKER if name in given}
+        if "model" in given:
+            given["size"] = int(given.pop("model").rpartition("-")[2])
+        with progress_on_stderr() as progress:
             from thsafe import SadTalker
 
-            asked = [name for name, value in direction.items() if value not in {None, "", 1.0}]
-            if asked:
-                raise UsageError(
-                    "SadTalker takes no direction.",
-                    code="usage.direction",
-                    found=", ".join("--" + name.replace("_", "-") for name in asked),
-                    next_step="use --engine embedded",
-                )
-            if image is None:
-                raise UsageError(
-                    "SadTalker animates pictures, not drawn people.",
-                    code="usage.portrait",
-                    next_step="give --image FILE",
-                )
-            output = SadTalker(**job, progress=progress).animate(
-                source_image=image, audio_file=audio, output_path=output_path, seed=seed, force=force
+            output = SadTalker(**made_with, **job, progress=progress).animate(
+                source_image=image, audio_file=audio, output_path=output_path, seed=seed, force=force, **given
             )
-        else:
+    else:
+        only_for("sadtalker", others)
+        with progress_on_stderr() as progress:
             from thsafe import Portrait
 
             output = Portrait(**job, progress=progress).animate(
@@ -237,7 +245,8 @@ def animate(
     epilog=(
         "Examples:\n\n\b\n"
         "  thsafe generate drive --person ada --driver me.mp4 -o out.mp4\n"
-        "  thsafe generate drive --image me.png --driver talk.mp4 --face 2 -o out.mp4"
+        "  thsafe generate drive --image me.png --driver talk.mp4 --face 2 -o out.mp4\n"
+        "  thsafe generate drive --engine liveportrait --image me.png --driver talk.mp4 -o out.mp4"
     )
 )
 @click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help="A portrait to bring to life.")
@@ -246,19 +255,60 @@ def animate(
 @click.option("--face", type=click.IntRange(1, 5), default=1, show_default=True, help="Who drives: 1 is seen most.")
 @click.option("--size", type=click.IntRange(256, 2160), default=512, show_default=True, help="Shorter side in pixels.")
 @click.option("--fps", type=click.IntRange(10, 60), help="Frames a second; the film's own by default.")
+@click.option(
+    "--engine",
+    type=click.Choice(["embedded", "liveportrait"]),
+    default="embedded",
+    show_default=True,
+    help="Who renders.",
+)
+@liveportrait_options
 @_shared_options
-def drive(image: Path | None, person: str | None, size: int, job: dict[str, Any], as_json: bool, **rest: Any) -> None:
+def drive(
+    image: Path | None,
+    person: str | None,
+    driver: Path,
+    face: int,
+    size: int,
+    fps: int | None,
+    engine: str,
+    output_path: Path,
+    job: dict[str, Any],
+    seed: int,
+    force: bool,
+    as_json: bool,
+    **others: Any,
+) -> None:
     """Film to talking head: the portrait moves as somebody in the film does, and speaks with the film's sound.
 
     The driver is not seen. What travels is movement, measured in units of the driver's own face; the film's sound is
     kept as it is, so the voice should be one you may use.
     """
     _one_portrait(image, person)
-    with progress_on_stderr() as progress:
-        from thsafe import Portrait
+    film: dict[str, Any] = {"driver": driver, "face": face, "fps": fps}
+    placed: dict[str, Any] = {"output_path": output_path, "seed": seed, "force": force}
+    if engine == "liveportrait":
+        not_given(engine, "size")
+        if image is None:
+            raise UsageError(
+                "LivePortrait animates pictures, not drawn people.",
+                code="usage.portrait",
+                next_step="give --image FILE",
+            )
+        given = given_of(others)
+        device, loose = given.pop("device", None), given.pop("loose", False)
+        with progress_on_stderr() as progress:
+            from thsafe import LivePortrait
 
-        engine = Portrait(**job, progress=progress)
-        output = engine.drive(image=image, person=person, short_side=size, **rest)
+            painter = LivePortrait(device=device, **job, progress=progress)
+            output = painter.drive(image=image, stitched=not loose, **film, **placed, **given)
+    else:
+        only_for("liveportrait", others)
+        with progress_on_stderr() as progress:
+            from thsafe import Portrait
+
+            engine_of_the_house = Portrait(**job, progress=progress)
+            output = engine_of_the_house.drive(image=image, person=person, short_side=size, **film, **placed)
     show_output(output, as_json=as_json)
 
 
@@ -336,7 +386,9 @@ def lipsync(
     weights may not be used commercially: they are brought in, and their licence accepted, with thsafe models pull.
     """
     if engine == "embedded":
-        _only_wav2lip({"--box": box, "--as-authors": as_authors, "--device": device, "--sync-offset": sync_offset})
+        only_for(
+            "wav2lip", {"box": box, "as_authors": as_authors, "device": device, "sync_offset": sync_offset or None}
+        )
         with progress_on_stderr() as progress:
             from thsafe import Portrait
 
@@ -383,18 +435,6 @@ def _box(text: str | None) -> tuple[int, int, int, int] | None:
             "A box is four whole numbers.", code="usage.box", found=text, next_step="--box TOP,BOTTOM,LEFT,RIGHT"
         ) from problem
     return top, bottom, left, right
-
-
-def _only_wav2lip(given: dict[str, Any]) -> None:
-    """What only Wav2Lip understands must not be passed over in silence."""
-    names = [name for name, value in given.items() if value]
-    if names:
-        raise UsageError(
-            "Only Wav2Lip knows these options.",
-            code="usage.engine",
-            found=", ".join(names),
-            next_step="add --engine wav2lip, or leave them out",
-        )
 
 
 def _one_portrait(image: Path | None, person: str | None) -> None:

@@ -1,7 +1,7 @@
 """Every rule that a file can show, with a file that passes, one that fails, one that cannot be told and one beside it."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -395,3 +395,57 @@ def test_four_examples(name):
     if name in LOG_ALONE | {"HOUSE-SYNTHETIC"}:
         expected.discard(Verdict.UNDETERMINED)
     assert examples(name) >= expected
+
+
+def _cases():
+    """What may be known of an output, from all to nothing."""
+    ad = {**SYNTHETIC, "purpose": "advertising"}
+    picture, sound = replace(RECORD, media_type="image/png"), replace(RECORD, media_type="audio/wav")
+    wrong = replace(STANDING, specific=False, estate=False, biometric="")
+    told = {name: INTENT[name] for name in ("type", "job", "inputs", "consents")}
+    return [
+        {},
+        {"measurement": BAD, "intent": WRONG, "intent_index": 9, "consents": (wrong,)},
+        {"measurement": BLIND},
+        {"measurement": None, "state": FileState.MISSING},
+        {"intent": {}, "intent_index": None, "consents": ()},
+        {"intent": SYNTHETIC, "consents": ()},
+        {"intent": told, "consents": ()},
+        {"log_intact": False},
+        {"record": picture, "measurement": replace(GOOD, media="I")},
+        {"record": picture, "measurement": replace(BLIND, media="I")},
+        {"record": sound, "measurement": replace(GOOD, media="A", labels=())},
+        {"record": sound, "measurement": replace(BLIND, media="A")},
+        {"intent": ad, "consents": ()},
+        {"intent": ad, "consents": (), "measurement": BAD},
+        {"intent": ad, "consents": (), "measurement": BLIND},
+    ]
+
+
+NEVER = {
+    # Whether something is said aloud needs ears; whether somebody asked for an unlabelled copy is not logged.
+    **dict.fromkeys(("CN-EXP-A", "EU-COP-S2b", "CN-9"), frozenset((Verdict.PASS, Verdict.FAIL))),
+    # The log shows these or it does not.
+    **dict.fromkeys(("HOUSE-CLOCK", "HOUSE-SYNTHETIC", "TN-1105"), frozenset((Verdict.UNDETERMINED,))),
+}
+"""Verdicts that a rule cannot come to, and why."""
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_every_rule_has_an_example_of_every_verdict(name):
+    rule = RULES[name]
+    found = set()
+    for case in _cases():
+        facts = replace(FACTS, **case)
+        found.add(Verdict.NOT_APPLICABLE if _beside_the_point(rule, facts) else judge(rule, facts).verdict)
+    if rule.since:
+        before = datetime(rule.since.year, rule.since.month, rule.since.day, tzinfo=UTC) - timedelta(days=1)
+        assert law.out_of_time(rule, made=before, as_of=before)
+        found.add(Verdict.NOT_APPLICABLE)
+    expected = set(Verdict) - NEVER.get(name, frozenset())
+    if law.unread(rule):
+        expected -= {Verdict.FAIL}
+        assert Verdict.FAIL not in found
+    if rule.pack == "house":
+        expected -= {Verdict.NOT_APPLICABLE}  # the house asks the same of everything that it publishes
+    assert found >= expected, expected - found

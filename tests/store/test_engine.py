@@ -6,7 +6,7 @@ import stat
 import threading
 
 import pytest
-from sqlalchemy import event, insert, select, text, update
+from sqlalchemy import event, insert, make_url, select, text, update
 
 from thsafe.core.errors import StoreError
 from thsafe.store import failures, schema
@@ -102,6 +102,10 @@ def test_addresses_that_are_none(url):
 def test_secrets_in_an_address_are_not_shown():
     error = failure("mysql://user:sesame@host/db")
     assert "sesame" not in error.explain()
+    for address in ("postgresql://u:sesame@h/db", "postgresql://u@h/db?password=sesame&sslmode=require"):
+        for words in (failures.shown(make_url(address)), failures.kept(make_url(address))):
+            assert "sesame" not in words
+            assert "/db" in words
 
 
 def test_not_a_database(path):

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from thsafe.core.errors import LedgerBroken, StoreError
 from thsafe.core.types import Json
 from thsafe.ledger import merkle
 from thsafe.ledger.merkle import Node
 from thsafe.store import schema
+
+# Made once: building them takes longer than the tree's own work.
+_STATE = select(schema.head.c.size, schema.head.c.root, schema.entry.c.leaf_hash).select_from(
+    schema.head.outerjoin(schema.entry, schema.entry.c.position == bindparam("index"))
+)
+_LEAVES = select(schema.entry.c.position, schema.entry.c.leaf_hash).where(
+    schema.entry.c.position.in_(bindparam("places", expanding=True))
+)
+_NODES = select(schema.node.c.number, schema.node.c.hash).where(
+    schema.node.c.number.in_(bindparam("numbers", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +54,7 @@ class InclusionProof:
 
 def prove(connection: Connection, index: int, size: int | None) -> InclusionProof:
     """That entry ``index`` stands in the log of the first ``size`` entries; errors as ``Ledger.prove``."""
-    head, entry = schema.head, schema.entry
-    query = select(head.c.size, head.c.root, entry.c.leaf_hash).select_from(
-        head.outerjoin(entry, entry.c.position == index)
-    )
-    present, present_root, leaf = connection.execute(query).one()
+    present, present_root, leaf = connection.execute(_STATE, {"index": index}).one()
     size = present if size is None else size
     if not 0 <= index < size <= present:
         raise StoreError(
@@ -89,14 +96,11 @@ class _NodeReader:
         known: dict[Node, bytes] = {}
         leaves = [place for level, place in nodes if level == 0]
         if leaves:
-            column = schema.entry.c
-            query = select(column.position, column.leaf_hash).where(column.position.in_(leaves))
-            known |= {(0, place): value for place, value in self._connection.execute(query)}
+            known |= {(0, place): value for place, value in self._connection.execute(_LEAVES, {"places": leaves})}
         inner = {merkle.number(node): node for node in nodes if node[0] > 0}
         if inner:
-            columns = schema.node.c
-            stored = select(columns.number, columns.hash).where(columns.number.in_(list(inner)))
-            known |= {inner[number]: value for number, value in self._connection.execute(stored)}
+            stored = self._connection.execute(_NODES, {"numbers": list(inner)})
+            known |= {inner[number]: value for number, value in stored}
         if missing := [node for node in nodes if node not in known]:
             raise _broken_tree(f"no hash for subtree {missing[0]}")
         return known

@@ -18,7 +18,7 @@ from thsafe.ledger.check import LogReport, check_log
 from thsafe.media.files import write_failure
 from thsafe.store import copying, schema, versions
 from thsafe.store.engine import connect, open_engine, reading, writing
-from thsafe.store.failures import shown
+from thsafe.store.failures import kept, shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +155,7 @@ def migrate(url: str, to: str, *, progress: Progress | None = None) -> Copied:
             after = _copy(source, to, progress)
             if (before.origin, before.size, before.root) != (after.origin, after.size, after.root):
                 raise _not_the_same(f"{before.size} entries, root {before.root}; copied {after.size}, {after.root}")
-            versions.close_for(source, make_url(to).set(password=None).render_as_string())
+            versions.close_for(source, kept(make_url(to)))
     finally:
         source_engine.dispose()
     return Copied(address=moved_to, origin=after.origin, size=after.size, root=after.root)

@@ -101,4 +101,18 @@ _FAILURES: tuple[tuple[Callable[[str], bool], str, str, str], ...] = (
 
 def shown(url: URL) -> str:
     """The address without its password."""
-    return url.database or "" if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite":
+        return url.database or ""
+    return (
+        url.difference_update_query(_SECRETS)
+        .set(password="***" if url.password else None)
+        .render_as_string(hide_password=False)
+    )
+
+
+def kept(url: URL) -> str:
+    """The address as it may be written down: without passwords."""
+    return url.difference_update_query(_SECRETS).set(password=None).render_as_string()
+
+
+_SECRETS = ("password", "sslpassword")

@@ -7,6 +7,7 @@ one file, tells what it finds as lines of JSON, and ends. The template keeps the
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -55,6 +56,7 @@ def serve(handle: int) -> None:
     for name in _LOADED:
         with contextlib.suppress(ImportError):
             __import__(name)
+    gc.freeze()  # what is loaded stays shared with the forks
     channel = socket.socket(fileno=handle)
     children: dict[int, _Child] = {}
     try:
@@ -184,6 +186,8 @@ def _examine(task: dict[str, Json], answers: socket.socket) -> dict[str, Json]:
     if task["fingerprint"]:
         examination.fingerprint()
         examination.soundprint()
+    with contextlib.suppress(ThsafeError, OSError, ValueError, RuntimeError):
+        examination.sampled()  # for the timeline, where no check has looked at the pictures
     leads = _leads(examination, moved=any(item.code == "RECOVERED-CONFLICT" for item in report.evidence))
     report = replace(report, file=task["name"])
     view = without_persons(report, examination) if task["impersonal"] else view_of(report, examination)
@@ -208,6 +212,6 @@ def _leads(examination: Examination, *, moved: bool) -> Leads:
         mark_id=None if reading is None else reading.mark_id,
         manifest_id=None if record is None else record.manifest_id,
         fingerprint=examination.measured.get("fingerprint"),
-        soundprint=examination.measured.get("soundprint"),
+        soundprint=examination.measured.get("soundprint") or None,
         moved=moved,
     )

@@ -82,9 +82,10 @@ _KEPT = tuple(item.name for item in fields(Job) if item.name not in {"_changed",
 
 
 class JobFolders:
-    """The jobs of one server on disk."""
+    """The jobs of one server on disk; no two servers work in one folder."""
 
     def __init__(self, folder: Path) -> None:
+        """Claim the folder; raises StoreError ``store.home`` or ``service.running``."""
         self._folder = folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -96,16 +97,14 @@ class JobFolders:
                 found=str(problem),
                 next_step="choose another with --data, or set THSAFE_HOME",
             ) from problem
-
-    def claim(self) -> None:
-        """Make sure that no other server works in this folder; raises StoreError ``service.running``."""
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as problem:
+            os.close(self._lock)
             raise StoreError(
                 "Another server works in this folder.",
                 code="service.running",
-                found=str(self._folder),
+                found=str(folder),
                 next_step="stop it, or give this one a folder of its own: --data DIR",
             ) from problem
 

@@ -16,6 +16,8 @@ from thsafe.web.app import create_app
 if TYPE_CHECKING:
     from asyncio import Transport
 
+    from fastapi import FastAPI
+
     from thsafe.web.settings import Settings
 
 _SECONDS_TO_ASK = 15.0
@@ -75,45 +77,45 @@ def listen(
         StoreError: ``service.port``, or as ``create_app``.
     """
     opened = _bind(host, port)
-    app = create_app(settings)
-    options: dict[str, Any] = {
-        "http": ImpatientProtocol,
-        "ws": "none",
-        "loop": "asyncio",
-        "log_level": "critical",
-        "access_log": False,  # addresses of clients are nobody's business
-        "server_header": False,
-        "date_header": True,
-        "limit_concurrency": _MOST_CONNECTIONS,
-        "backlog": 512,
-        "timeout_graceful_shutdown": 5,
-        "proxy_headers": bool(proxies),
-        "forwarded_allow_ips": list(proxies),
-    }
+    try:
+        config = configure(create_app(settings), proxies)
+    except BaseException:
+        opened.close()
+        raise
     shown = f"[{host}]" if ":" in host else host
-    server = _Server(uvicorn.Config(app, **options), lambda: ready(f"http://{shown}:{port}/"))
+    server = _Server(config, lambda: ready(f"http://{shown}:{port}/"))
     with opened:
         server.run(sockets=[opened])
-    if server.failed is not None:
-        raise server.failed
+
+
+def configure(app: FastAPI, proxies: tuple[str, ...] = (), **options: Any) -> uvicorn.Config:
+    """How every server of ours listens."""
+    return uvicorn.Config(
+        app,
+        http=ImpatientProtocol,
+        ws="none",
+        loop="asyncio",
+        log_level="critical",
+        access_log=False,  # addresses of clients are nobody's business
+        server_header=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        backlog=512,
+        timeout_graceful_shutdown=5,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
+        **options,
+    )
 
 
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
-        self.failed: StoreError | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._ready()
-        else:
-            self.failed = StoreError(
-                "The server cannot start.",
-                code="service.running",
-                next_step="another one may be working in the same folder; stop it, or give --data DIR",
-            )
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from thsafe.core.errors import SigningError, UsageError
+from thsafe.core.errors import SigningError
 from thsafe.web.access import require
 from thsafe.web.problems import ServiceError
 from thsafe.web.tokens import Scope
@@ -49,22 +49,25 @@ async def look_up(
     watermark: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$", description="64 bits as hexadecimal.")] = None,
     sha256: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$", description="Of the whole published file.")] = None,
 ) -> Found:
-    """The manifest that a watermark id or the SHA-256 of a file leads to."""
-    if (watermark is None) == (sha256 is None):
-        raise UsageError("Ask by one of watermark and sha256.", code="manifest.question", next_step="?watermark=…")
+    """The manifest that a watermark id or the SHA-256 of a file leads to; both, if both are given; else none."""
     outputs = _outputs(request)
-    if outputs is None:
+    if outputs is None or (watermark is None and sha256 is None):
         return Found(manifests=[])
-    record = await run_in_threadpool(
-        lambda: outputs.by_watermark(watermark) if watermark is not None else outputs.by_sha256(str(sha256))
-    )
-    return Found(manifests=[] if record is None else [_stored(record)])
+
+    def find() -> list[OutputRecord]:
+        led = [outputs.by_watermark(watermark)] if watermark is not None else []
+        led += [outputs.by_sha256(sha256)] if sha256 is not None else []
+        found = [record for record in led if record is not None and record.manifest]
+        same = len({record.manifest_id for record in found}) == 1 and len(found) == len(led)
+        return found[:1] if same else []
+
+    return Found(manifests=[_stored(record) for record in await run_in_threadpool(find)])
 
 
 @router.get(
     "/{manifest_id}",
     response_class=Response,
-    responses={200: {"content": {"application/c2pa": {}}}, **problems(400, 401, 403, 404, 421)},
+    responses={200: {"content": {"application/c2pa": {}}}, **problems(400, 401, 403, 404, 410, 421)},
 )
 async def manifest(request: Request, manifest_id: str) -> Response:
     """The signed manifest store under an id, as it was published."""
@@ -72,6 +75,8 @@ async def manifest(request: Request, manifest_id: str) -> Response:
     record = None if outputs is None else await run_in_threadpool(outputs.by_manifest, manifest_id)
     if record is None:
         raise ServiceError("No manifest is stored under this id.", code="manifest.unknown")
+    if not record.manifest:
+        raise ServiceError("This manifest was erased for the person shown.", code="manifest.erased")
     return Response(record.manifest, media_type="application/c2pa")
 
 

@@ -32,6 +32,7 @@ _STATUS = {
     "service.form": 403,
     "service.host": 421,
     "manifest.unknown": 404,
+    "manifest.erased": 410,
 }
 _BY_KIND = ((UsageError, 400), (Refused, 403), (InputError, 422), (MissingError, 503), (StoreError, 503))
 _TITLES = {
@@ -42,6 +43,7 @@ _TITLES = {
     405: "Not this way",
     408: "Too slow",
     409: "Not yet",
+    410: "No longer here",
     413: "Too large",
     415: "Not this kind of body",
     421: "Not this host",

@@ -54,7 +54,6 @@ class Schedule:
 
     async def start(self) -> None:
         """Take up what an earlier server left, and begin."""
-        self.folders.claim()
         for job in self.folders.left_over():
             self._take_up(job)
         self.sandbox.start()

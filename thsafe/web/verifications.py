@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from thsafe.core.clock import to_text
 from thsafe.core.errors import UsageError, error_from_dict
@@ -58,7 +58,9 @@ class Verification(BaseModel):
 class Address(BaseModel):
     """A file to fetch."""
 
-    url: str = Field(max_length=2048, examples=["https://media.example/clip.mp4"])
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(max_length=2048, pattern="^https?://", examples=["https://media.example/clip.mp4"])
     detectors: bool = False
 
 

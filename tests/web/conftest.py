@@ -1,0 +1,147 @@
+"""Servers for the tests: real sockets on loopback, in a thread of the test process."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("uvicorn")
+httpx = pytest.importorskip("httpx")
+
+
+class Server:
+    """One server and how to talk to it."""
+
+    def __init__(self, settings, address):
+        self.settings, self.address = settings, address
+        self.port = int(address.rpartition(":")[2])
+        self.client = httpx.Client(base_url=address, timeout=60)
+
+    def verify(self, data, headers=None):
+        """Upload bytes and wait for the end."""
+        headers = {"content-type": "application/octet-stream", **(headers or {})}
+        taken = self.client.post("/v1/verifications", content=data, headers=headers)
+        assert taken.status_code == 202, taken.text
+        headers.pop("content-type")
+        return self.client.get(taken.headers["location"], params={"wait": 30}, headers=headers).json()
+
+    def form(self, path="/"):
+        """The word that a form must carry; its cookie is kept by the client."""
+        page = self.client.get(path, headers={"accept": "text/html"}).text
+        return page.split('name="word" value="')[1].split('"')[0]
+
+    def cleared(self):
+        """Whether nothing is left on disk, once what follows the last answer is done."""
+        until = time.monotonic() + 5
+        while self.left() and time.monotonic() < until:
+            time.sleep(0.02)
+        return self.left() == []
+
+    def left(self):
+        """Everything that is on disk for jobs."""
+        return sorted(str(path.relative_to(self.settings.jobs)) for path in self.settings.jobs.rglob("*"))
+
+
+@contextlib.contextmanager
+def running(settings, *, host="127.0.0.1"):
+    """A server with these settings."""
+    import uvicorn
+
+    from thsafe.web.app import create_app
+    from thsafe.web.listener import configure
+
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port = probe.getsockname()[1]
+    config = configure(create_app(settings), host=host, port=port)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until = time.monotonic() + 30
+    while not server.started and time.monotonic() < until:
+        time.sleep(0.02)
+    talking = Server(settings, f"http://{host}:{port}")
+    try:
+        yield talking
+    finally:
+        talking.client.close()
+        server.should_exit = True
+        thread.join(timeout=15)
+
+
+def settings_for(folder, **options):
+    """Settings over a home of their own, without keys unless some were made."""
+    from thsafe.home import Home
+    from thsafe.web.settings import Settings
+
+    home = Home(folder / "home")
+    home.prepare()
+    return Settings(home=home, data=folder / "data", **options)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """For one machine: verifying needs no token, reports are kept."""
+    folder = tmp_path_factory.mktemp("private-server")
+    with running(settings_for(folder, max_upload=4 << 20, idle_seconds=1.5)) as started:
+        yield started
+
+
+@pytest.fixture
+def serve_with(tmp_path):
+    """A server of the test's own: ``with serve_with(workers=1) as server``."""
+
+    def start(**options):
+        return running(settings_for(tmp_path, **options))
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def closed_server():
+    """A server over a folder with a home in it: ``with closed_server(folder) as server``; tokens are needed."""
+
+    def start(folder):
+        return running(settings_for(folder, token_needed=True))
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def public(tmp_path_factory):
+    """For everyone: nothing is kept."""
+    folder = tmp_path_factory.mktemp("public-server")
+    with running(settings_for(folder, public=True, per_minute=1000)) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """A small unsigned photograph."""
+    picture = np.random.default_rng(3).integers(0, 255, (12, 16, 3), dtype=np.uint8)
+    done, data = cv2.imencode(".png", cv2.resize(picture, (160, 120), interpolation=cv2.INTER_CUBIC))
+    assert done
+    return data.tobytes()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's browser, driven by playwright."""
+    path = Path("/usr/bin/chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not path.exists():
+        pytest.skip("no /usr/bin/chromium (apt-get install chromium)")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=str(path), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()

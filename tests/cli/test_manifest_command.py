@@ -142,7 +142,7 @@ def test_as_of_another_day(signed, capsys) -> None:
     assert run(["verify", path, "--at", "2020-01-01", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     credentials = next(item for item in report["evidence"] if item["check"] == "credentials")
-    assert credentials["code"] == "NOT-EVALUATED"
+    assert credentials["code"] == "INTACT-UNKNOWN-SIGNER"
     assert "signed later" in credentials["summary"]
     assert any("as of 2020-01-01" in limit for limit in report["limits"])
     for command in (["inspect", path], ["manifest", "show", path]):

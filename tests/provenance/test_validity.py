@@ -80,7 +80,7 @@ def test_before_a_certificate_that_is_valid_now(signed, trust):
     early = datetime.now(UTC) - timedelta(days=400)
     found = read_credentials(signed[0], trust=trust, clock=lambda: early)
     # A trusted time stamp says when it was signed: on that day there was no such signature.
-    assert found.state is Ladder.NOT_EVALUATED
+    assert found.state is Ladder.INTACT_UNKNOWN_SIGNER
     assert "signed later" in found.reasons[0]
 
 

@@ -314,10 +314,9 @@ def _state(
     update = bool(detail.get("isUpdateManifest"))
     if "claimSignature.validated" not in codes.success or not (ladder.proves_binding(codes.success) or update):
         return Ladder.NOT_EVALUATED, ("signature or content hash was not checked",)
-    if stamped is not None and stamped > now + _CLOCKS_DIFFER:
-        words = f"a trusted time stamp says that it was signed later, {to_text(stamped)}"
-        return Ladder.NOT_EVALUATED, (words,)
     doubts = [code for code in codes.failure if ladder.is_trust(code)]
+    if stamped is not None and stamped > now + _CLOCKS_DIFFER:
+        doubts.append(f"a trusted time stamp says that it was signed later, {to_text(stamped)}")
     # The SDK lets a stamp from any anchor prove that an expired certificate was valid; only a time-stamp list may.
     if not valid and stamped is None:
         doubts.append("certificate expired or not valid yet, and no trusted time stamp says that it signed in its time")

@@ -1,13 +1,13 @@
 """How much the picture mark survives, side by side with what can be installed: one run, same clips, same encodes.
 
-    python benchmarks/watermark.py --clips FILE … --size 512x512 --seconds 3 --json result.json --html result.html
+    python benchmarks/watermark.py --clips cast:ada FILE … --size 512x512 --json result.json --html result.html
 
-``--clips`` are videos or stills (stills drift slowly); without them a drawn scene is used. Every row is: mark, deliver
-at x264 CRF 18, attack, encode, decode, read blind. ``--merge`` adds the rows of earlier JSON files, so
-that several sizes stand on one page; ``--false-ids N`` also decodes N times where nothing is to be found. The peers of
-``invisible-watermark`` are given more than they ask
-for: their frames are scaled back to the original size, and every bit is decided by majority over frames. They carry the
-same 64 bits but no check, so "exact" is judged with the id known.
+What a clip may be stands in ``watermark_clips``; without any, three drawn people speak. Every row is: mark, deliver at
+x264 CRF 18, attack, encode, decode, read blind. ``--merge`` adds the rows of earlier JSON files, so that several sizes
+stand on one page; ``--false-ids N`` also decodes N times where nothing is to be found. The JSON file is written anew
+after each clip. The peers of ``invisible-watermark`` are given more than they ask for: their frames are scaled back to
+the original size, and every bit is decided by majority over frames. They carry the same 64 bits (rivaGan: 32, on half a
+second of the clip since it takes seconds per frame) but no check, so "exact" is judged with the id known.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +28,8 @@ import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from watermark_attacks import ATTACKS, jpeg
+from watermark_clips import load, title
 from watermark_page import page, summary
 from watermark_quality import quality
 
@@ -40,56 +42,18 @@ from thsafe.watermark.residual import accumulate, planes_of
 Frame = NDArray[np.uint8]
 Frames = list[Frame]
 
-PEERS = ("dwtDct", "dwtDctSvd")
+PEERS = ("dwtDct", "dwtDctSvd", "rivaGan")
 PEER_STEP = 4
+RIVAGAN_FRAMES = 12
 RATE = 25
-SHORTER = ("x264 CRF 36", "x264 CRF 40")
+SHORTER = ("x264 CRF 28", "x264 CRF 36", "x264 CRF 40")
 """Rows that are also read from the first half, one and two seconds."""
+DRAWN_CAST = ("cast:ada", "cast:kofi", "cast:mei")
+DELIVERY = 18
 
 
-def drawn(width: int, height: int, count: int) -> Frames:
-    """A drifting scene of plain wall, texture and a face-like shape."""
-    rng = np.random.default_rng(1)
-    rows, columns = np.mgrid[0 : height + 32, 0 : width + 32].astype(np.float32)
-    base = np.stack([120 + 40 * columns / width, 130 + 30 * rows / height, 150 - 30 * columns / width], axis=2)
-    texture = cv2.GaussianBlur(rng.normal(0, 60, base.shape).astype(np.float32), (0, 0), 1.6)
-    base[height // 2 :, : width // 2] += texture[height // 2 :, : width // 2]
-    canvas = np.clip(base, 0, 255).astype(np.uint8)
-    cv2.ellipse(canvas, (width // 2, height // 2), (width // 6, height // 4), 0, 0, 360, (140, 170, 215), -1)
-    return [_drift(canvas, width, height, number) for number in range(count)]
-
-
-def _drift(canvas: Frame, width: int, height: int, number: int) -> Frame:
-    dx, dy = 16 + 8 * np.sin(number / 9), 16 + 6 * np.sin(number / 7)
-    moved: Frame = cv2.warpAffine(canvas, np.array([[1, 0, -dx], [0, 1, -dy]]), (width, height))
-    return moved
-
-
-def load(path: Path, width: int, height: int, count: int) -> Frames:
-    """The first frames of a video, or a drifting still, cut to the wanted shape."""
-    still = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if still is not None:
-        return [_drift(_fill(still, width + 32, height + 32), width, height, number) for number in range(count)]
-    frames: Frames = []
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            frames.append(_fill(frame.to_ndarray(format="bgr24"), width, height))
-            if len(frames) == count:
-                break
-    return frames
-
-
-def _fill(frame: Frame, width: int, height: int) -> Frame:
-    scale = max(width / frame.shape[1], height / frame.shape[0])
-    size = (max(width, round(frame.shape[1] * scale)), max(height, round(frame.shape[0] * scale)))
-    scaled = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    left, top = (size[0] - width) // 2, (size[1] - height) // 2
-    cut: Frame = np.ascontiguousarray(scaled[top : top + height, left : left + width])
-    return cut
-
-
-def coded(frames: Frames, codec: str, crf: int) -> tuple[Frames, int]:
-    """Encode and decode BGR frames; the second value is the size in bytes."""
+def coded(frames: Frames, codec: str, crf: int, *, rate: int = RATE, cap: int = 0) -> tuple[Frames, int]:
+    """Encode and decode BGR frames; the second value is the size in bytes. ``cap``: kbit/s instead of a CRF."""
     store = io.BytesIO()
     height, width = (side // 2 * 2 for side in frames[0].shape[:2])
     options = {"crf": str(crf)}
@@ -99,8 +63,10 @@ def coded(frames: Frames, codec: str, crf: int) -> tuple[Frames, int]:
         "libvpx-vp9": {"b": "0", "cpu-used": "4", "deadline": "good"},
         "libsvtav1": {"preset": "10", "svtav1-params": "fast-decode=0"},
     }[codec]
+    if cap:
+        options = {"b": f"{cap}k", "maxrate": f"{cap}k", "bufsize": f"{cap}k", "preset": "medium"}
     with av.open(store, "w", format="mp4") as container:
-        stream = container.add_stream(codec, rate=RATE)
+        stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt, stream.options = width, height, "yuv420p", options
         for frame in frames:
             i420 = i420_from_bgr(np.ascontiguousarray(frame[:height, :width]))
@@ -111,109 +77,6 @@ def coded(frames: Frames, codec: str, crf: int) -> tuple[Frames, int]:
     with av.open(store) as container:
         decoded = [bgr_from_i420(frame.to_ndarray(format="yuv420p")) for frame in container.decode(video=0)]
     return decoded, size
-
-
-def _crop(share: float) -> Callable[[Frame], Frame]:
-    def cut(frame: Frame) -> Frame:
-        height, width = frame.shape[:2]
-        top, left = int(0.3 * share * height), int(0.6 * share * width)
-        return frame[top : top + int((1 - share) * height), left : left + int((1 - share) * width)]
-
-    return cut
-
-
-def _scale(x: float, y: float) -> Callable[[Frame], Frame]:
-    def scaled(frame: Frame) -> Frame:
-        size = (int(frame.shape[1] * x) // 2 * 2, int(frame.shape[0] * y) // 2 * 2)
-        return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)  # type: ignore[no-any-return]
-
-    return scaled
-
-
-def _letterbox(frame: Frame) -> Frame:
-    small = _scale(0.7, 0.7)(frame)
-    out = np.zeros_like(frame)
-    top, left = (out.shape[0] - small.shape[0]) // 2, (out.shape[1] - small.shape[1]) // 3
-    out[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return out
-
-
-def _inset(frame: Frame) -> Frame:
-    """Half as large in the corner of another picture."""
-    small = _scale(0.5, 0.5)(frame)
-    rows, columns = np.mgrid[0 : frame.shape[0], 0 : frame.shape[1]]
-    out = np.stack([(rows + columns) // 8 % 256, rows // 4 % 256, 90 + 0 * rows], axis=2).astype(np.uint8)
-    out[16 : 16 + small.shape[0], 24 : 24 + small.shape[1]] = small
-    return out
-
-
-def _shear(frame: Frame) -> Frame:
-    matrix = np.array([[1, 0.02, -0.01 * frame.shape[0]], [0, 1, 0]])
-    return cv2.warpAffine(frame, matrix, (frame.shape[1], frame.shape[0]))  # type: ignore[no-any-return]
-
-
-def _turn(degrees: float, zoom: float) -> Callable[[Frame], Frame]:
-    def turned(frame: Frame) -> Frame:
-        height, width = frame.shape[:2]
-        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, zoom)
-        return cv2.warpAffine(frame, matrix, (width, height))  # type: ignore[no-any-return]
-
-    return turned
-
-
-def _overlay(frame: Frame) -> Frame:
-    out = frame.copy()
-    height, width = out.shape[:2]
-    cv2.rectangle(out, (0, height * 8 // 10), (width, height), (30, 30, 160), -1)
-    cv2.putText(out, "BREAKING", (width // 8, height * 93 // 100), 0, height / 350, (255, 255, 255), 3)
-    return out
-
-
-def _jpeg(frame: Frame) -> Frame:
-    _, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 50])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)  # type: ignore[no-any-return]
-
-
-def _same(frame: Frame) -> Frame:
-    return frame
-
-
-def _perspective(frame: Frame) -> Frame:
-    height, width = frame.shape[:2]
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
-    inward = np.array([[0.08, 0.05], [-0.02, 0.08], [-0.08, -0.03], [0.03, -0.08]], dtype=np.float32)
-    matrix = cv2.getPerspectiveTransform(corners, corners + inward * np.float32([width, height]))
-    return cv2.warpPerspective(frame, matrix, (width, height))  # type: ignore[no-any-return]
-
-
-ATTACKS: dict[str, tuple[Callable[[Frame], Frame], str, int]] = {
-    **{f"x264 CRF {crf}": (_same, "libx264", crf) for crf in (23, 28, 33, 36, 40, 44)},
-    "x265 CRF 28": (_same, "libx265", 28),
-    "x265 CRF 35": (_same, "libx265", 35),
-    "VP9 40": (_same, "libvpx-vp9", 40),
-    "VP9 55": (_same, "libvpx-vp9", 55),
-    "AV1 40": (_same, "libsvtav1", 40),
-    "AV1 55": (_same, "libsvtav1", 55),
-    "half size": (_scale(0.5, 0.5), "libx264", 28),
-    "third size": (_scale(1 / 3, 1 / 3), "libx264", 28),
-    "crop 10 %": (_crop(0.1), "libx264", 28),
-    "crop 25 %": (_crop(0.25), "libx264", 28),
-    "9:16": (lambda f: f[:, f.shape[1] // 4 : f.shape[1] // 4 + f.shape[0] * 9 // 16], "libx264", 28),
-    "mirrored": (lambda f: np.ascontiguousarray(f[:, ::-1]), "libx264", 28),
-    "letterbox 0.7": (_letterbox, "libx264", 28),
-    "picture in picture 50 %": (_inset, "libx264", 28),
-    "stretch 0.85": (_scale(0.85, 1.0), "libx264", 28),
-    "turn 3 degrees": (_turn(3, 1.0), "libx264", 28),
-    "turn 5, zoomed": (_turn(-5, 1.12), "libx264", 28),
-    "quarter turn": (lambda f: np.ascontiguousarray(np.rot90(f)), "libx264", 28),
-    "brighter, flatter": (lambda f: cv2.convertScaleAbs(f, alpha=0.75, beta=35), "libx264", 28),
-    "blur 2": (lambda f: cv2.GaussianBlur(f, (0, 0), 2), "libx264", 28),
-    "overlay 20 %": (_overlay, "libx264", 28),
-    "sheared 2 %": (_shear, "libx264", 28),
-    "crop to 0.71, half as bright, CRF 40": (lambda f: cv2.convertScaleAbs(_crop(0.29)(f), alpha=0.5), "libx264", 40),
-    "half, crop, CRF 33": (lambda f: _scale(0.5, 0.5)(_crop(0.1)(f)), "libx264", 33),
-    "perspective (not claimed)": (_perspective, "libx264", 28),
-}
 
 
 class Ours:
@@ -250,11 +113,20 @@ class Ours:
 
 
 class Peer:
-    """One method of invisible-watermark with 64 bits."""
+    """One method of invisible-watermark: 64 bits, rivaGan 32."""
 
     def __init__(self, name: str) -> None:
+        from imwatermark import WatermarkDecoder, WatermarkEncoder
+
         self.name = name
-        self.bits = np.random.default_rng(7).integers(0, 2, 64).tolist()
+        self.bits = np.random.default_rng(7).integers(0, 2, 32 if name == "rivaGan" else 64).tolist()
+        if name == "rivaGan":
+            WatermarkEncoder.loadModel()
+            WatermarkDecoder.loadModel()
+
+    def frames_of(self, frames: Frames) -> Frames:
+        """As much of a clip as the method can be given in reasonable time."""
+        return frames[:RIVAGAN_FRAMES] if self.name == "rivaGan" else frames
 
     def mark(self, frames: Frames) -> tuple[Frames, float]:
         """Marked frames and milliseconds per frame."""
@@ -270,7 +142,7 @@ class Peer:
         """Every fourth frame at the original size, bits by majority."""
         from imwatermark import WatermarkDecoder
 
-        decoder = WatermarkDecoder("bits", 64)
+        decoder = WatermarkDecoder("bits", len(self.bits))
         size = (shape[1], shape[0])
         start = time.perf_counter()
         heard = np.array([decoder.decode(cv2.resize(frame, size), self.name) for frame in frames[::PEER_STEP]])
@@ -287,26 +159,23 @@ def bench(
     name: str, frames: Frames, methods: list[Ours | Peer], wanted: str, peer_attacks: str
 ) -> Iterator[dict[str, object]]:
     """All rows of one clip whose attack's name holds one of the words ``wanted`` (separated by ``|``; empty: all)."""
-    through_planes = [bgr_from_i420(i420_from_bgr(frame)) for frame in frames]
-    _, plain_size = coded(frames, "libx264", 23)
     for method in methods:
-        marked, spent = method.mark(frames)
-        _, size = coded(marked, "libx264", 23)
+        part = frames if isinstance(method, Ours) else method.frames_of(frames)
+        marked, spent = method.mark(part)
+        # Ours works on the planes that are encoded anyway, so the conversion to them is not its doing.
+        plain = [bgr_from_i420(i420_from_bgr(frame)) for frame in part] if isinstance(method, Ours) else part
+        sizes = {crf: [coded(pictures, "libx264", crf)[1] for pictures in (part, marked)] for crf in (DELIVERY, 23)}
         yield {
             "clip": name,
             "method": method.name,
             "attack": "quality",
             "ms per frame": round(spent, 2),
-            "growth at CRF 23": round(size / plain_size - 1, 3),
-            **quality(through_planes if isinstance(method, Ours) else frames, marked, RATE),
+            **{f"growth at CRF {crf}": round(after / before - 1, 3) for crf, (before, after) in sizes.items()},
+            **quality(plain, marked, RATE),
         }
-        delivered, _ = coded(marked, "libx264", 18)
-        for attack, (change, codec, crf) in ATTACKS.items():
-            chosen = wanted if isinstance(method, Ours) else peer_attacks
-            if chosen and not any(word in attack for word in chosen.split("|")):
-                continue
-            seen, size = coded([change(frame) for frame in delivered], codec, crf)
-            kbits = round(size * 8 * RATE / len(seen) / 1000)
+        delivered, _ = coded(marked, "libx264", DELIVERY)
+        chosen = wanted if isinstance(method, Ours) else peer_attacks
+        for attack, seen, kbits in attacked(delivered, chosen):
             row = {"clip": name, "method": method.name, "attack": attack, "kbit/s": kbits}
             yield row | method.read(seen, frames[0].shape)
             if isinstance(method, Ours) and attack in SHORTER:
@@ -315,8 +184,32 @@ def bench(
                     yield {**row, "attack": f"{attack}, first {seconds} s"} | method.read(
                         few, few[0].shape, search=False
                     )
-        grab = {"clip": name, "method": method.name, "attack": "JPEG 50, one frame"}
-        yield grab | method.read([_jpeg(delivered[len(delivered) // 2])], frames[0].shape)
+        for grade, scale in ((50, 1.0), (75, 0.5)):
+            attack = f"JPEG {grade}, one frame" + (", half size" if scale < 1 else "")
+            if any(word in attack for word in chosen.split("|")):
+                still = cv2.resize(
+                    delivered[len(delivered) // 2], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+                )
+                row = {"clip": name, "method": method.name, "attack": attack}
+                yield row | method.read([jpeg(still, grade)], frames[0].shape)
+
+
+def attacked(delivered: Frames, wanted: str) -> Iterator[tuple[str, Frames, int]]:
+    """Name, pictures and kbit/s of every row whose name holds one of the words ``wanted``."""
+    words = wanted.split("|")
+    for attack, (change, codec, crf) in ATTACKS.items():
+        if any(word in attack for word in words):
+            seen, size = coded([change(frame) for frame in delivered], codec, crf)
+            yield attack, seen, round(size * 8 * RATE / len(seen) / 1000)
+    for attack, change_all, rate, cap in (
+        ("150 kbit/s", lambda film: film, RATE, 150),
+        ("25 to 30 frames a second", lambda film: [film[n * 5 // 6] for n in range(len(film) * 6 // 5)], 30, 0),
+        ("trimmed to the second second", lambda film: film[RATE : 2 * RATE], RATE, 0),
+    ):
+        film = change_all(delivered)
+        if film and any(word in attack for word in words):
+            seen, size = coded(film, "libx264", 28, rate=rate, cap=cap)
+            yield attack, seen, round(size * 8 * rate / len(seen) / 1000)
 
 
 def false_ids(clips: dict[str, Frames], wanted: int) -> dict[str, object]:
@@ -342,7 +235,7 @@ def main() -> None:
     """Run, print a table, write JSON and a page."""
     os.environ.setdefault("SVT_LOG", "0")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=Path, nargs="*", default=[])
+    parser.add_argument("--clips", nargs="*", default=list(DRAWN_CAST))
     parser.add_argument("--size", default="512x512")
     parser.add_argument("--seconds", type=Fraction, default=Fraction(3))
     parser.add_argument("--peers", nargs="*", default=list(PEERS))
@@ -356,11 +249,13 @@ def main() -> None:
     given = parser.parse_args()
     width, height = (int(side) for side in given.size.split("x"))
     count = int(given.seconds * RATE)
-    clips = {path.name: load(path, width, height, count) for path in given.clips} or {
-        "drawn": drawn(width, height, count)
-    }
+    clips = {title(name): load(name, width, height, count) for name in given.clips}
     rows: list[dict[str, object]] = []
-    started = datetime.now(UTC).isoformat(timespec="minutes")
+    facts: dict[str, object] = {
+        "started": datetime.now(UTC).isoformat(timespec="minutes"),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}",
+        "clips": ", ".join(f"{name} ({len(frames)} frames)" for name, frames in clips.items()),
+    }
     for number, (name, frames) in enumerate(clips.items()):
         peers = [Peer(peer) for peer in given.peers] if number < given.peer_clips else []
         for found in bench(name, frames, [Ours(), *peers], given.attacks, given.peer_attacks):
@@ -368,11 +263,8 @@ def main() -> None:
             rows.append(row)
             sys.stdout.write("  ".join(f"{key} {value}" for key, value in row.items()) + "\n")
             sys.stdout.flush()
-    facts: dict[str, object] = {
-        "started": started,
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}",
-        "clips": ", ".join(f"{name} ({len(frames)} frames)" for name, frames in clips.items()),
-    }
+        if given.json:
+            given.json.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1))
     if given.false_ids:
         facts |= false_ids(clips, given.false_ids)
     for earlier in given.merge:

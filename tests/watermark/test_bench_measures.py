@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -56,3 +57,27 @@ def test_the_page_shows_curves_and_failures():
     head, lines = pages.summary(rows)
     assert head == ["attack", "thsafe 512x512"]
     assert lines[-1] == ["x264 CRF 40", "0/1"]
+
+
+def test_every_attack_gives_a_picture_and_leaves_the_clip_alone():
+    attacks = load("watermark_attacks").ATTACKS
+    frame = np.random.default_rng(2).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    before = frame.copy()
+    changed = {name: change(frame) for name, (change, _, _) in attacks.items()}
+    assert (frame == before).all()
+    assert all(after.dtype == np.uint8 and after.ndim == 3 and min(after.shape[:2]) >= 16 for after in changed.values())
+    assert len({after.tobytes() for after in changed.values()}) > 20
+
+
+def test_a_still_drifts_and_a_name_shows_no_folders(tmp_path):
+    clips = load("watermark_clips")
+    path = tmp_path / "still.png"
+    cv2.imwrite(str(path), np.random.default_rng(3).integers(0, 256, (90, 120, 3), dtype=np.uint8))
+    frames = clips.load(str(path), 64, 48, 10)
+    assert [frame.shape for frame in frames] == [(48, 64, 3)] * 10
+    assert (frames[0] != frames[9]).any()
+    assert [clips.title(name) for name in ("cast:ada", "play:/a/b.jpg", "/a/c.mpg")] == [
+        "cast:ada",
+        "play:b.jpg",
+        "c.mpg",
+    ]

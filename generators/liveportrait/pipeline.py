@@ -26,6 +26,7 @@ from generators.liveportrait.crop import (
 )
 from generators.liveportrait.motion import SIDE, Movement
 from generators.liveportrait.transfer import Openings, Transfer
+from generators.pace import paced
 from generators.portrait import bounded, check_size, read_portrait, shares
 from thsafe.core.types import Draft, Json, Progress
 
@@ -93,9 +94,8 @@ def render(
     person = film.person(manner.face).marks
     plan = _Plan(film, person, manner.fps)
     sound = _sound(film, plan)
-    if networks.device.type == "cpu":
-        progress.note(f"{plan.count} pictures; a CPU takes some 15 s for each")
-    drawn = _draw(networks, square.cut(picture, manner.side), _openings(marks), plan, manner)
+    face_alone = square.cut(picture, manner.side)
+    drawn = paced(_draw(networks, face_alone, _openings(marks), plan, manner), plan.count, progress)
     out: TurnedInlay | None = None
     width = height = 2 * manner.side
     box = shares(_in_square(square, marks, 2 * manner.side), (0, 0, width, height))

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from generators.embedded.drive import fitted
-from generators.sadtalker.pipeline import RATE, Manner
+from generators.sadtalker.pipeline import RATE, Manner, sitting
 from generators.wav2lip.footage import Footage
 from thsafe.core.errors import EngineError, InputError, MissingError
 from thsafe.core.types import Draft, Json, MediaKind, Progress
@@ -48,7 +48,8 @@ _PASSED_ON: Final = (
     "XDG_CACHE_HOME",
 )
 """Nothing else of the environment: it may hold keys."""
-_ENHANCERS: Final = ("gfpgan", "RestoreFormer")
+_HEARD: Final = 16000
+"""Hz; what the script brings every voice to."""
 _GRACE_SECONDS: Final = 10.0
 _GLANCE_SECONDS: Final = 0.1
 _LAST_WORDS: Final = 2000
@@ -118,14 +119,18 @@ def render(
         progress: told how long it has been running.
 
     Raises:
+        InputError: as for :func:`generators.sadtalker.pipeline.render`.
         EngineError: ``engine.failed``, ``engine.no-output``, ``engine.outputs``, ``engine.output-unreadable`` or
             ``engine.timeout``; nothing stays behind.
     """
     from thsafe.media.sound import iter_sound
 
+    progress.start("finding the face", None)
+    picture, _ = sitting(portrait)
     folder = Path(tempfile.mkdtemp(prefix="thsafe-sadtalker-"))
     try:
-        video = _run(portrait, voice, checkout, manner, folder, progress)
+        given = _handed_over(picture, voice, manner, folder)
+        video = _run(given, checkout, folder, progress)
         footage = Footage(video)
         seen = sum(1 for _ in footage.frames())
         channels = next(iter_sound(voice, rate=RATE, mono=False)).shape[1]
@@ -156,14 +161,47 @@ def _frames(footage: Footage, folder: Path) -> Iterator[Frame]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(portrait: Path, voice: Path, checkout: Checkout, manner: Manner, folder: Path, progress: Progress) -> Path:
+def _handed_over(picture: Frame, voice: Path, manner: Manner, folder: Path) -> Sequence[str]:
+    """The script's inputs, under plain names and in plain formats, and the options that name them.
+
+    The script splits names at dots, knows no orientation and no transparency, and hands the voice to three libraries.
+    """
+    from thsafe.media.image import encode_still
+    from thsafe.media.sound import iter_sound
+    from thsafe.media.wav import WavWriter
+
+    image, speech = folder / "portrait.png", folder / "voice.wav"
+    image.write_bytes(encode_still(picture, "image/png"))
+    with WavWriter(speech, sample_rate=_HEARD, channels=1) as writer:
+        for block in iter_sound(voice, rate=_HEARD):
+            writer.write(block)
+    given = ["--driven_audio", str(speech), "--source_image", str(image)]
+    for option, film in (("--ref_eyeblink", manner.lids), ("--ref_pose", manner.head)):
+        if film is not None:
+            link = folder / f"{option.lstrip('-')}.mp4"  # the script tells films from pictures by the name
+            link.symlink_to(film.absolute())
+            given += [option, str(link)]
+    return [*given, *_options(manner)]
+
+
+def _run(given: Sequence[str], checkout: Checkout, folder: Path, progress: Progress) -> Path:
     desk, results = folder / "desk", folder / "results"
     desk.mkdir()
     results.mkdir()
     for entry in checkout.folder.iterdir():
         if entry.name not in _NOT_LINKED:
             (desk / entry.name).symlink_to(entry.absolute())
-    command = [checkout.interpreter(), _SCRIPT, *_arguments(portrait, voice, checkout, manner, results)]
+    command = [
+        checkout.interpreter(),
+        _SCRIPT,
+        *given,
+        "--result_dir",
+        str(results),
+        "--checkpoint_dir",
+        "./checkpoints",
+    ]
+    command += ["--enhancer", checkout.enhancer] if checkout.enhancer else []
+    command += ["--cpu"] if checkout.cpu else []
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     progress.start("SadTalker is running", None)
     with (folder / "said").open("w+b") as said:
@@ -194,21 +232,12 @@ def _run(portrait: Path, voice: Path, checkout: Checkout, manner: Manner, folder
     return _only_video(results, last)
 
 
-def _arguments(portrait: Path, voice: Path, checkout: Checkout, manner: Manner, results: Path) -> Sequence[str]:
-    """Every path is absolute, since the script runs elsewhere."""
-    given = [
-        *("--driven_audio", str(voice.absolute()), "--source_image", str(portrait.absolute())),
-        *("--result_dir", str(results), "--checkpoint_dir", "./checkpoints"),
-        *("--preprocess", str(manner.mode), "--size", str(manner.size), "--pose_style", str(manner.style)),
-        *("--expression_scale", str(manner.expression_scale)),
-    ]
+def _options(manner: Manner) -> Sequence[str]:
+    given = ["--preprocess", str(manner.mode), "--size", str(manner.size), "--pose_style", str(manner.style)]
+    given += ["--expression_scale", str(manner.expression_scale)]
     for name, stops in zip(("--input_yaw", "--input_pitch", "--input_roll"), manner.turns, strict=True):
         given += [name, *(str(round(stop)) for stop in stops)] if stops else []
-    given += ["--still"] if manner.still else []
-    given += ["--ref_eyeblink", str(manner.lids.absolute())] if manner.lids else []
-    given += ["--ref_pose", str(manner.head.absolute())] if manner.head else []
-    given += ["--enhancer", checkout.enhancer] if checkout.enhancer in _ENHANCERS else []
-    return [*given, "--cpu"] if checkout.cpu else given
+    return [*given, "--still"] if manner.still else given
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from generators.embedded.drive import fitted
 from generators.inlay import Inlay
+from generators.pace import paced
 from generators.portrait import bounded, check_size, read_portrait, shares
 from generators.sadtalker.borrowing import film_rows
 from generators.sadtalker.framing import Framed, Mode, framed
@@ -78,9 +79,7 @@ def render(
             wrong with a file.
     """
     progress.start("finding the face", None)
-    picture, face = read_portrait(portrait)
-    check_size(face, least=LEAST_FACE)
-    picture, marks = bounded(picture, face.landmarks)
+    picture, marks = sitting(portrait)
     source = framed(picture, marks, manner.mode, manner.size)
     progress.start("listening", None)
     bands, samples = mel.mel_of(voice)
@@ -97,13 +96,12 @@ def render(
     if manner.still:
         rows[:, EXPRESSIONS:] = row[EXPRESSIONS : EXPRESSIONS + 6]
     inlay = _Whole(picture, source) if manner.mode.whole else _Square(source)
-    if networks.device.type == "cpu":
-        progress.note(f"{count} pictures; a CPU takes some 10 s for each of 256 pixels, four times that for 512")
+    drawn = paced(_draw(networks, source, row, rows, manner), count, progress)
     return Draft(
         width=inlay.width,
         height=inlay.height,
         fps=Fraction(FPS),
-        frames=(inlay(drawn) for drawn in _draw(networks, source, row, rows, manner)),
+        frames=(inlay(face) for face in drawn),
         sound=fitted(_sound(voice), round(Fraction(count, FPS) * RATE), channels),
         sample_rate=RATE,
         channels=channels,
@@ -111,6 +109,17 @@ def render(
         face_box=inlay.face_box(marks),
         facts=facts,
     )
+
+
+def sitting(portrait: Path) -> tuple[Frame, NDArray[np.float32]]:
+    """The portrait and its landmarks (478, 3), no larger than is sent out.
+
+    Raises:
+        InputError: ``portrait.no-face``, ``portrait.two-faces``, ``portrait.too-small``, or what is wrong with a file.
+    """
+    picture, face = read_portrait(portrait)
+    check_size(face, least=LEAST_FACE)
+    return bounded(picture, face.landmarks)
 
 
 class _Square:

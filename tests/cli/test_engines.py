@@ -29,6 +29,7 @@ def test_every_engine_is_listed_with_its_state(home, capsys) -> None:
     assert rows["wav2lip"]["state"] == "needs weights"
     assert rows["wav2lip"]["needs"].startswith("weights: thsafe models pull")
     assert rows["sadtalker"]["state"] == "needs weights"
+    assert rows["liveportrait"]["tasks"] == ["drive"]
     assert rows["sadtalker"]["vram"] == "not measured"
     assert run(["engines", "list"]) == 0
     assert "non-commercial use only" in capsys.readouterr().out
@@ -59,7 +60,24 @@ def test_a_check_says_what_is_missing_or_wrong(home, capsys) -> None:
     assert run(["engines", "check", "embedded"]) == 0
     assert run(["engines", "check", "wav2lip"]) == 31
     assert run(["engines", "check", "sadtalker"]) == 31
+    assert run(["engines", "check", "liveportrait"]) == 31
     _pretend(Home(home), "wav2lip-gan", accepted=True)
     capsys.readouterr()
     assert run(["engines", "check", "wav2lip"]) == 30
     assert "model.not-weights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (["animate", "--audio", "a.wav", "--still"], "--still"),
+        (["animate", "--audio", "a.wav", "--engine", "sadtalker", "--fps", "30", "--gaze", "0,1"], "--fps, --gaze"),
+        (["drive", "--driver", "a.mp4", "--mode", "crop", "--loose"], "--loose"),
+        (["drive", "--driver", "a.mp4", "--engine", "liveportrait", "--size", "512"], "--size"),
+    ],
+)
+def test_options_of_another_engine_are_not_passed_over(home, capsys, command: list[str], options: str) -> None:
+    assert run(["generate", *command, "--image", "me.png", "-o", "out.mp4"]) == 2
+    said = capsys.readouterr().err
+    assert "usage.engine" in said
+    assert options in said

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import importlib.util
 import json
+import tracemalloc
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
@@ -322,6 +323,21 @@ def test_what_cannot_be_used_is_said(tmp_path, portrait) -> None:
         with pytest.raises(InputError) as caught:
             _drawn(portrait, film_, face=face)
         assert caught.value.code == code
+
+
+def test_memory_does_not_grow_with_the_film(tmp_path, portrait) -> None:
+    def peak(count: int) -> int:
+        driver = film(tmp_path / f"{count}.mp4", swaying(count))
+        tracemalloc.start()
+        _, frames = _drawn(portrait, driver)
+        for _ in frames:
+            pass
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(4)
+    assert peak(48) < peak(24) + 4_000_000, "24 pictures more are 10.6 MB"
 
 
 @pytest.mark.parametrize("wrong", [{"face": 0}, {"mode": "resize"}, {"multiplier": 3.0}, {"fps": 0}])

@@ -134,9 +134,8 @@ def _render(folder: Path, portrait: Path, voice: Path, *, timeout: float = 60, *
 def test_pictures_and_sound_come_back_and_nothing_stays(folder, told, portrait, voice, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("THSAFE_KEY_PASSPHRASE", "secret")
     before = sorted(path for path in folder.rglob("*"))
-    draft = _render(
-        folder, portrait, voice, mode=Mode.FULL, still=True, style=7, expression_scale=1.2, turns=((-20, 20.4), (), ())
-    )
+    manner = {"mode": Mode.FULL, "still": True, "style": 7, "expression_scale": 1.2, "turns": ((-20, 20.4), (), ())}
+    draft = _render(folder, portrait, voice, **manner, head=tmp_path / "nod.webm")
     frames = list(draft.frames)
     assert len(frames) == draft.frame_count == 20
     assert frames[0].shape == (256, 256, 3)
@@ -148,6 +147,11 @@ def test_pictures_and_sound_come_back_and_nothing_stays(folder, told, portrait, 
     assert given["args"]["preprocess"] == "full"
     assert given["args"]["pose_style"] == 7
     assert given["args"]["input_yaw"] == [-20, 20]
+    assert given["args"]["ref_pose"].endswith(".mp4")
+    assert {Path(given["args"][name]).name for name in ("source_image", "driven_audio")} == {
+        "portrait.png",
+        "voice.wav",
+    }
     assert given["cwd"] != str(folder)
     assert "THSAFE_KEY_PASSPHRASE" not in given["env"]
 

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import importlib.util
 import json
+import tracemalloc
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ import soundfile
 import torch
 from safetensors.torch import save_file
 
+from generators import pace
 from generators.facevid.appearance import Appearance
 from generators.facevid.spade import Decoder
 from generators.facevid.warping import Warping
@@ -360,3 +362,33 @@ def test_an_enhancer_needs_a_checkout(home) -> None:
     assert caught.value.code == "engine.enhancer"
     with pytest.raises(UsageError):
         SadTalker(home=Home(home), enhancer="codeformer")
+
+
+def test_memory_does_not_grow_with_the_voice(portrait, tmp_path) -> None:
+    def peak(seconds: float) -> int:
+        voice = sound(tmp_path / "v.wav", seconds)
+        tracemalloc.start()
+        draft = render(portrait, voice, still=True)
+        for _ in draft.frames:
+            pass
+        for _ in draft.sound:
+            pass
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(1)
+    assert peak(16) < peak(8) + 4_000_000, "two hundred pictures more are 39 MB"
+
+
+def test_a_slow_engine_says_how_long_it_will_take(monkeypatch) -> None:
+    said: list[str] = []
+    progress: Any = SimpleNamespace(note=said.append)
+    clock = iter((0.0, 14.0))
+    monkeypatch.setattr(pace.time, "monotonic", lambda: next(clock))
+    frames = [np.zeros((2, 2, 3), np.uint8)] * 3
+    assert len(list(pace.paced(iter(frames), 251, progress))) == 3
+    assert said == ["251 pictures at 14.0 s each: about 58 min"]
+    clock = iter((0.0, 0.1))
+    list(pace.paced(iter(frames), 251, progress))
+    assert len(said) == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from itertools import pairwise
 
 import av
@@ -380,6 +381,47 @@ def test_a_long_weak_video_is_read_from_more_pictures(tmp_path):
     sampled = [(0.0, frames[0]), (1.0, frames[25])]
     more = completed(weak, path, sampled, KEYS)
     assert (more.mark_id, more.frames_read) == (MARK, 150)
+
+
+def film(path, pictures, rate):
+    """Frames that may be hours apart."""
+    rows, width = pictures[0].shape
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, rows * 2 // 3, "yuv420p"
+        stream.options = {"crf": "26", "preset": "ultrafast", "g": "100"}
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p")))
+        container.mux(stream.encode(None))
+
+
+def test_two_hours_are_sampled_and_a_splice_in_the_middle_shows(tmp_path):
+    """Half of it is another output's: all samples together give no id, the parts do."""
+    other = "fedcba9876543210"
+    first = [picture for picture in marked(scene(256, 256, 6)) for _ in range(75)]
+    second = [picture for picture in marked(scene(256, 256, 6, seed=5), mark_id=other) for _ in range(75)]
+    path = tmp_path / "long.mp4"
+    film(path, [*first, *second], Fraction(1, 8))
+    reading = read_video(path, KEYS)
+    assert (reading.state, reading.frames_read) == ("id", 48)
+    assert reading.mark_id in {MARK, other}
+    assert reading.false_alarm <= 1e-7
+    assert [segment.mark_id for segment in reading.segments if segment.mark_id] == [MARK, other]
+    assert reading.segments[0].start == 0
+    assert reading.segments[-1].end == pytest.approx(7200, rel=0.01)
+    turn = next(segment.start for segment in reading.segments if segment.mark_id == other)
+    assert turn == pytest.approx(3600, rel=0.2)
+
+
+def test_a_marked_hour_and_an_unmarked_one(tmp_path):
+    half = [picture for picture in marked(scene(256, 256, 6)) for _ in range(40)]
+    rest = [i420_from_bgr(frame) for frame in scene(256, 256, 6, seed=7) for _ in range(40)]
+    path = tmp_path / "half.mp4"
+    film(path, [*half, *rest], Fraction(1, 15))
+    reading = read_video(path, KEYS)
+    assert reading.mark_id == MARK
+    assert [segment.mark_id for segment in reading.segments] == [MARK, None]
+    assert reading.segments[0].end == pytest.approx(3600, rel=0.15)
 
 
 def test_wrong_sizes_are_refused():

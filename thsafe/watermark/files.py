@@ -62,7 +62,10 @@ def read_video(path: Path, keys: Mapping[str, bytes], *, max_frames: int = 48, s
 def completed(
     reading: MarkReading, path: Path, sampled: Sequence[tuple[float, Frame]], keys: Mapping[str, bytes]
 ) -> MarkReading:
-    """A reading with what the rest of the file adds: the id, where the sample was too weak for it, and segments."""
+    """A reading with what the rest of the file adds: the id, where the sample was too weak for it, and segments.
+
+    A file that is joined from several marked films has several ids; the reading names that of the longest part.
+    """
     from thsafe.media.probe import probe
 
     info = probe(path)
@@ -74,12 +77,24 @@ def completed(
     ):
         more = reader.read_runs(list(_runs(path, duration)), keys)
         reading = more if more.state == "id" else reading
-    if reading.state != "id" or reading.key_name is None or len(sampled) < 2:
+    if reading.state not in {"id", "present"} or reading.key_name is None or len(sampled) < 2:
         return reading
     kept = [planes_of(frame) for _, frame in sampled]
     key = {reading.key_name: keys[reading.key_name]}
     times = [seconds for seconds, _ in sampled]
-    return replace(reading, segments=segments(kept, times, duration, key, reading.geometry))
+    found = segments(kept, times, duration, key, reading.geometry)
+    read = [segment for segment in found if segment.mark_id is not None]
+    if reading.state == "present" and read:
+        # Parts of several marked films: together their ids drown each other, one by one they are clear.
+        longest = max(read, key=lambda segment: segment.end - segment.start)
+        reading = replace(
+            reading,
+            state="id",
+            mark_id=longest.mark_id,
+            false_alarm=reader.false_id(reader.MOST_DECODES * len(keys)),
+            reason="The id of the longest part was read and its keyed check holds; other parts carry another or none.",
+        )
+    return replace(reading, segments=found if read else ())
 
 
 def _runs(path: Path, duration: float) -> Iterator[Residual]:

@@ -15,6 +15,7 @@ from importlib import resources
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch"}
 """Language tags and what the languages call themselves; the first one is used where none fits."""
+_MOST_SENTENCE = 1000
 _PLACE = re.compile(r"\\\{(\w+)\\\}")
 
 
@@ -45,6 +46,8 @@ class Catalogue:
 
     def sentence(self, text: str) -> Phrase:
         """A sentence of the checks in this language, or as it is."""
+        if len(text) > _MOST_SENTENCE:
+            return Phrase(text, "en")  # a crafted one could keep the patterns busy for long
         for pattern, translation in self.patterns:
             if found := pattern.fullmatch(text):
                 parts = {name: self.sentence(value).text for name, value in found.groupdict().items()}

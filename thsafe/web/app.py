@@ -15,9 +15,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+import thsafe.web.pages as pages_for_people
 from thsafe import __version__
 from thsafe.core.errors import ThsafeError, UsageError
-from thsafe.web import manifests, operations, pages, verifications
+from thsafe.web import manifests, operations, verifications
 from thsafe.web.guard import Guard
 from thsafe.web.problems import ServiceError, answer, status_of, unknown, wants_page
 from thsafe.web.service import Service
@@ -58,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.service = service
     app.state.access = service.access
-    for part in (verifications, manifests, operations, pages):
+    for part in (verifications, manifests, operations, pages_for_people):
         app.include_router(part.router)
     if (resolution := manifests.resolution(service)) is not None:
         app.mount("/sbr", resolution)
@@ -74,7 +75,7 @@ async def _failed(request: Request, problem: Exception) -> Response:
         raise problem
     request.app.state.service.meters.refused(problem.code)
     if wants_page(request):
-        return pages.failure(request, problem, status_of(problem))
+        return pages_for_people.failure(request, problem, status_of(problem))
     return answer(problem)
 
 

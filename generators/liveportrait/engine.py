@@ -39,7 +39,7 @@ class LivePortrait(Generator):
         tasks=(Task.DRIVE,),
         licence="MIT (code and weights)",
         commercial_use=True,
-        needs="weights: " + ", ".join(f"thsafe models pull {model}" for model in _MODELS),
+        needs="weights: thsafe models pull liveportrait",
         models=_MODELS,
         sets=(_MODELS,),
         speed="some 18 s of CPU time a picture; not measured on a GPU",

@@ -51,8 +51,7 @@ class SadTalker(Generator):
         tasks=(Task.ANIMATE,),
         licence="Apache-2.0 code, weights of the authors' releases",
         commercial_use=True,
-        needs="weights: thsafe models pull sadtalker-256 and thsafe models pull sadtalker-mapping;"
-        " or a checkout: --checkout DIR",
+        needs="weights: thsafe models pull sadtalker; or a checkout: --checkout DIR",
         models=("sadtalker-256", "sadtalker-512", "sadtalker-mapping", "sadtalker-mapping-full"),
         sets=tuple(
             (f"sadtalker-{size}", mapping)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +82,44 @@ def test_options_of_another_engine_are_not_passed_over(home, capsys, command: li
     said = capsys.readouterr().err
     assert "usage.engine" in said
     assert options in said
+
+
+def test_options_reach_their_engine(home, monkeypatch) -> None:
+    from thsafe import LivePortrait, SadTalker
+    from thsafe.core.errors import EngineError
+
+    seen: list[tuple[object, dict[str, object]]] = []
+
+    def stop(engine: object, **given: object) -> None:
+        seen.append((engine, given))
+        raise EngineError("far enough", code="engine.test")
+
+    monkeypatch.setattr(SadTalker, "animate", stop)
+    monkeypatch.setattr(LivePortrait, "drive", stop)
+    common = ["--image", "me.png", "-o", "out.mp4", "--seed", "3", "--device", "cpu"]
+    animate = ["generate", "animate", "--engine", "sadtalker", "--audio", "a.wav", "--model", "sadtalker-512"]
+    assert run([*animate, "--yaw", "-20,0,20", "--mode", "full", "--still", "--checkout", "mine", *common]) == 32
+    engine, given = seen[0]
+    assert str(engine._checkout) == "mine"
+    assert (given["size"], given["yaw"], given["mode"], given["still"]) == (512, (-20.0, 0.0, 20.0), "full", True)
+    assert given["seed"] == 3
+    drive = ["generate", "drive", "--engine", "liveportrait", "--driver", "a.mp4"]
+    assert run([*drive, "--loose", "--only-lips", "--face", "2", *common]) == 32
+    _, given = seen[1]
+    assert (given["stitched"], given["only_lips"], given["face"], given["fps"]) == (False, True, 2, None)
+
+
+def test_an_engines_weights_come_together(home, tmp_path, capsys, monkeypatch) -> None:
+    from thsafe.models import fetch
+
+    def pretended(card: object, home: Home, **_: object) -> Path:
+        _pretend(home, card.name, accepted=False)
+        return home.models / card.name / card.file
+
+    monkeypatch.setattr(fetch, "pull", pretended)
+    assert run(["models", "pull", "sadtalker", "--file", str(tmp_path / "x")]) == 2
+    assert "model.file" in capsys.readouterr().err
+    assert run(["models", "pull", "sadtalker"]) == 0
+    assert run(["models", "pull", "sadtalker", "liveportrait"]) == 0, "what is there already is left as it is"
+    assert _facts("sadtalker", Home(home))["state"] == _facts("liveportrait", Home(home))["state"] == "ready"
+    assert run(["models", "pull", "nobody"]) == 2

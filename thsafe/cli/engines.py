@@ -29,9 +29,10 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
+    width = max(len(row["name"]) for row in rows)
     for row in rows:
         use = "commercial use allowed" if row["commercial_use"] else "non-commercial use only"
-        click.echo(f"{row['name']:<10} {row['state']:<20} {', '.join(row['tasks'])}; {use}")
+        click.echo(f"{row['name']:<{width}} {row['state']:<20} {', '.join(row['tasks'])}; {use}")
 
 
 @engines.command()

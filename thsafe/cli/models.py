@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from thsafe.cli.terminal import force_option, json_option, print_json, progress_on_stderr
 from thsafe.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from thsafe.models import ModelCard
 
 
 @click.group()
@@ -28,10 +32,11 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json([dataclasses.asdict(card) | {"installed": path is not None} for card, path in rows])
         return
+    width = max(len(card.name) for card, _ in rows)
     for card, path in rows:
         state = "installed" if path else "not installed"
         use = "commercial use allowed" if card.commercial_use else "non-commercial use only"
-        click.echo(f"{card.name:<16} {state:<14} {card.title}; {use}")
+        click.echo(f"{card.name:<{width}} {state:<14} {card.title}; {use}")
 
 
 @models.command()
@@ -54,10 +59,11 @@ def card(name: str, as_json: bool) -> None:
     epilog=(
         "Examples:\n\n\b\n"
         "  thsafe models pull wav2lip-gan --file wav2lip_gan.pth --accept-noncommercial\n"
-        "  thsafe models pull wav2lip-gan --mirror /mnt/weights --accept-noncommercial"
+        "  thsafe models pull wav2lip-gan --mirror /mnt/weights --accept-noncommercial\n"
+        "  thsafe models pull sadtalker"
     )
 )
-@click.argument("name")
+@click.argument("names", metavar="NAME…", nargs=-1, required=True)
 @click.option("--file", type=click.Path(path_type=Path), help="Take the weights from this file instead of the network.")
 @click.option(
     "--mirror",
@@ -66,22 +72,48 @@ def card(name: str, as_json: bool) -> None:
     help="Take them from a folder with NAME/FILE or FILE in it: for machines that have no network.",
 )
 @click.option("--accept-noncommercial", is_flag=True, help="You use these weights only as their licence allows.")
-def pull(name: str, file: Path | None, mirror: Path | None, accept_noncommercial: bool) -> None:
-    """Bring weights in, from their pinned address, a mirror folder or a file."""
+def pull(names: tuple[str, ...], file: Path | None, mirror: Path | None, accept_noncommercial: bool) -> None:
+    """Bring weights in, from their pinned address, a mirror folder or a file.
+
+    The name of an engine stands for all that it needs; what is installed already is not fetched again.
+    """
     from thsafe.home import Home
-    from thsafe.models import find_card
+    from thsafe.models import installed_path
     from thsafe.models.fetch import pull as fetch
 
-    with progress_on_stderr() as progress:
-        path = fetch(
-            find_card(name),
-            Home.default(),
-            file=file,
-            mirror=mirror,
-            accept_licence=accept_noncommercial,
-            progress=progress,
+    home = Home.default()
+    wanted = [card for name in names for card in _cards_of(name)]
+    if file is not None and len(wanted) != 1:
+        raise UsageError(
+            "One file is one model.",
+            code="model.file",
+            found=", ".join(card.name for card in wanted),
+            next_step="give --file with one NAME, or a folder of them: --mirror DIR",
         )
-    click.echo(f"{name} is at {path}")
+    for card in wanted:
+        there = installed_path(card, home) if len(wanted) > 1 else None
+        if there is None:
+            with progress_on_stderr() as progress:
+                there = fetch(
+                    card,
+                    home,
+                    file=file,
+                    mirror=mirror,
+                    accept_licence=accept_noncommercial,
+                    progress=progress,
+                )
+        click.echo(f"{card.name} is at {there}")
+
+
+def _cards_of(name: str) -> list[ModelCard]:
+    """The card of that name, or those of an engine's first set."""
+    from thsafe.models import all_cards, find_card
+    from thsafe.registry import engine, engine_names
+
+    if name in engine_names() and name not in {card.name for card in all_cards()}:
+        sets = engine(name).info.needed()
+        return [find_card(model) for model in sets[0]] if sets else []
+    return [find_card(name)]
 
 
 @models.command()

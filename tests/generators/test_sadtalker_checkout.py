@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -96,6 +97,11 @@ def folder(tmp_path: Path, told: Path) -> Path:
     return base
 
 
+@functools.cache
+def _drawn() -> np.ndarray:
+    return draw_person("ada", 256)
+
+
 def _behave(folder: Path, told: Path, how: str, *, frames: int = 20) -> None:
     told_as = {"how": how, "frames": frames, "told": str(told)}
     (folder / "src" / "config" / "behaviour.json").write_text(json.dumps(told_as))
@@ -104,7 +110,7 @@ def _behave(folder: Path, told: Path, how: str, *, frames: int = 20) -> None:
 @pytest.fixture
 def portrait(tmp_path: Path) -> Path:
     path = tmp_path / "drawn face.png"
-    cv2.imwrite(str(path), draw_person("ada", 256))
+    cv2.imwrite(str(path), _drawn())
     return path
 
 

@@ -91,7 +91,7 @@ def portrait(tmp_path: Path) -> Path:
 @pytest.fixture
 def voice(tmp_path: Path) -> Path:
     path = tmp_path / "voice.wav"
-    times = np.arange(round(0.12 * 44100)) / 44100
+    times = np.arange(round(0.08 * 44100)) / 44100
     tone = 0.3 * np.sin(2 * np.pi * 200 * times)
     soundfile.write(path, np.stack((tone, tone), axis=1), 44100)
     return path
@@ -124,7 +124,7 @@ def test_a_portrait_speaks_and_everything_can_be_asked_about_it(
     full = sadtalker._manner
     monkeypatch.setattr(sadtalker, "_manner", lambda request: dataclasses.replace(full(request), size=SMALL))
     made = SadTalker().animate(**job)
-    assert made.duration == pytest.approx(0.12, abs=0.03)
+    assert made.duration == pytest.approx(0.08, abs=0.03)
     assert made.decision.obligations.labels
     capsys.readouterr()
 

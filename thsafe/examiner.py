@@ -52,7 +52,6 @@ class _Child:
 
 def serve(handle: int) -> None:
     """Be the template: fork an examiner for every task that comes down the channel, until it closes."""
-    end_with_parent()
     for name in _LOADED:
         with contextlib.suppress(ImportError):
             __import__(name)

@@ -99,24 +99,18 @@ def test_several_at_once(sandbox, picture, tmp_path):
     assert results == ["inconclusive"] * 6
 
 
-def test_time_is_up(picture, tmp_path):
-    hasty = Sandbox(Home(tmp_path / "home"), Bounds(seconds=0.01))
-    try:
-        with pytest.raises(InputError) as refused:
-            hasty.examine(picture, name="a", folder=tmp_path)
-        assert refused.value.code == "sandbox.time"
-    finally:
-        hasty.stop()
-
-
-def test_memory_is_up(picture, tmp_path):
-    narrow = Sandbox(Home(tmp_path / "home"), Bounds(megabytes=64))
-    try:
-        with pytest.raises(InputError) as refused:
-            narrow.examine(picture, name="a", folder=tmp_path)
-        assert refused.value.code in {"sandbox.limit", "sandbox.crashed"}
-    finally:
-        narrow.stop()
+@pytest.mark.parametrize(
+    ("bounds", "codes"),
+    [
+        (Bounds(seconds=0.01), {"sandbox.time"}),
+        (Bounds(megabytes=64), {"sandbox.limit", "sandbox.crashed"}),
+    ],
+)
+def test_a_limit_is_words(sandbox, picture, tmp_path, monkeypatch, bounds, codes):
+    monkeypatch.setattr(sandbox, "_bounds", bounds)
+    with pytest.raises(InputError) as refused:
+        sandbox.examine(picture, name="a", folder=tmp_path)
+    assert refused.value.code in codes
 
 
 def test_being_stopped(sandbox, picture, tmp_path):

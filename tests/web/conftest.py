@@ -20,8 +20,9 @@ httpx = pytest.importorskip("httpx")
 class Server:
     """One server and how to talk to it."""
 
-    def __init__(self, settings, address):
+    def __init__(self, settings, address, app):
         self.settings, self.address = settings, address
+        self.sandbox = app.state.service.schedule.sandbox
         self.port = int(address.rpartition(":")[2])
         self.client = httpx.Client(base_url=address, timeout=60)
 
@@ -61,14 +62,15 @@ def running(settings, *, host="127.0.0.1"):
     with socket.socket() as probe:
         probe.bind((host, 0))
         port = probe.getsockname()[1]
-    config = configure(create_app(settings), host=host, port=port)
+    app = create_app(settings)
+    config = configure(app, host=host, port=port)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until = time.monotonic() + 30
     while not server.started and time.monotonic() < until:
         time.sleep(0.02)
-    talking = Server(settings, f"http://{host}:{port}")
+    talking = Server(settings, f"http://{host}:{port}", app)
     try:
         yield talking
     finally:
@@ -96,13 +98,25 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture
-def serve_with(tmp_path):
-    """A server of the test's own: ``with serve_with(workers=1) as server``."""
+def asleep(tmp_path):
+    """Asks a server that takes jobs but does not begin any: ``asleep(requests, workers=1)`` gives the answers."""
 
-    def start(**options):
-        return running(settings_for(tmp_path, **options))
+    def ask(requests, **options):
+        import asyncio
 
-    return start
+        from thsafe.web.app import create_app
+
+        async def run():
+            app = create_app(settings_for(tmp_path, **options))
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+                answers = [await client.request(method, path, **how) for method, path, how in requests]
+            app.state.service.schedule.folders.release()
+            return answers
+
+        return asyncio.run(run())
+
+    return ask
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -52,8 +53,6 @@ def test_events_tell_each_technique_and_the_end(server, photo):
 
 
 def test_a_long_poll_waits_no_longer_than_asked(server, photo):
-    import time
-
     taken = server.client.post("/v1/verifications", content=photo, headers={"content-type": "image/png"})
     began = time.monotonic()
     server.client.get(taken.headers["location"], params={"wait": 0.2})
@@ -141,12 +140,29 @@ def test_a_failed_public_job_leaves_nothing_either(public):
     assert public.cleared()
 
 
-def test_undelivered_public_reports_go_after_a_while(serve_with, photo):
-    import time
+def test_reports_go_when_their_time_is_over(tmp_path, monkeypatch):
+    import asyncio
 
-    with serve_with(public=True, undelivered_seconds=0.4) as short:
-        taken = short.client.post("/v1/verifications", content=photo, params={"wait": 30})
-        assert taken.json()["state"] == "done"
-        time.sleep(1.5)
-        assert short.client.get(taken.headers["location"]).status_code == 404
-        assert short.cleared()
+    from thsafe.home import Home
+    from thsafe.web.jobs import Job, State
+    from thsafe.web.schedule import Schedule
+    from thsafe.web.settings import Settings
+
+    monkeypatch.setattr("thsafe.sandbox.Sandbox.start", lambda _self: None)
+    settings = Settings(home=Home(tmp_path / "home"), data=tmp_path, public=True, undelivered_seconds=0.2)
+
+    async def run():
+        schedule = Schedule(settings, told=lambda _job, _seconds: None)
+        number = schedule.folders.new()
+        schedule.folders.save(Job(id=number, name="a", created=1.0, state=State.DONE, ended=time.time()))
+        await schedule.start()
+        there = schedule.find(number)
+        await asyncio.sleep(0.6)
+        gone = schedule.find(number)
+        await schedule.stop()
+        return there, gone
+
+    there, gone = asyncio.run(run())
+    assert there is not None
+    assert gone is None
+    assert list(settings.jobs.iterdir()) == []

@@ -166,27 +166,40 @@ def test_a_sender_that_hangs_up_leaves_nothing(server):
 
 
 def test_sixty_four_uploads_at_once(server, photo):
+    bodies = [photo if number % 5 == 0 else b"no media %d " % number * 5000 for number in range(64)]
     with ThreadPoolExecutor(64) as pool:
-        done = list(pool.map(lambda _: server.verify(photo), range(64)))
-    assert {item["state"] for item in done} == {"done"}
+        done = list(pool.map(server.verify, bodies))
+    assert [item["state"] for item in done] == ["done" if number % 5 == 0 else "failed" for number in range(64)]
+    assert {item["problem"]["code"] for item in done if item["problem"]} == {"input.not-media"}
     assert len({item["id"] for item in done}) == 64
 
 
-def test_too_many_waiting_are_turned_away_in_words(serve_with, photo):
-    with serve_with(most_waiting=1, workers=1) as small, ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: small.client.post("/v1/verifications", content=photo), range(16)))
-        kinds = {answer.status_code for answer in answers}
-        assert kinds == {202, 503}
-        busy = next(answer for answer in answers if answer.status_code == 503)
-        assert busy.json()["code"] == "service.busy"
-        assert busy.headers["retry-after"]
+def test_too_many_waiting_are_turned_away_in_words(asleep, photo):
+    answers = asleep([("POST", "/v1/verifications", {"content": photo})] * 4, most_waiting=2)
+    assert [answer.status_code for answer in answers] == [202, 202, 503, 503]
+    assert answers[3].json()["code"] == "service.busy"
+    assert answers[3].headers["retry-after"]
 
 
-def test_one_client_is_slowed_down_in_public(serve_with, photo):
-    with serve_with(public=True, per_minute=3) as slow:
-        codes = [slow.client.post("/v1/verifications", content=photo).status_code for _ in range(5)]
-        assert codes == [202, 202, 202, 429, 429]
-        assert slow.client.get("/v1/health").status_code == 200
+def test_one_client_is_slowed_down_in_public(asleep, photo):
+    asked = [("POST", "/v1/verifications", {"content": photo})] * 5 + [("GET", "/v1/health", {})]
+    answers = asleep(asked, public=True, per_minute=3)
+    assert [answer.status_code for answer in answers] == [202, 202, 202, 429, 429, 200]
+    assert "retry-after" in answers[3].headers
+
+
+def test_clients_are_counted_by_subscriber():
+    from thsafe.web.rate import Rate, network_of
+
+    assert network_of("2001:db8:1:2:3::4") == network_of("2001:db8:1:2:ffff::1") != network_of("2001:db8:1:3::1")
+    assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1")
+    now = [0.0]
+    rate = Rate(2, clock=lambda: now[0])
+    assert [rate.take("a"), rate.take("a")] == [0, 0]
+    assert 0 < rate.take("a") <= 30
+    assert rate.take("b") == 0
+    now[0] = 31
+    assert rate.take("a") == 0
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def _is_elsewhere(url, server):
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    """Two seconds of moving noise: enough work to see progress."""
+    """One second of moving noise."""
     import av
 
     path = tmp_path_factory.mktemp("film") / "street <b>1.mp4"
@@ -49,7 +49,7 @@ def film(tmp_path_factory):
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
         noise = np.random.default_rng(5).integers(0, 255, (60, 80, 3), dtype=np.uint8)
         big = cv2.resize(noise, (640, 480))
-        for number in range(50):
+        for number in range(24):
             frame = np.ascontiguousarray(big[number : number + 240, number : number + 320])
             for packet in stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")):
                 container.mux(packet)

@@ -31,7 +31,7 @@ def test_the_description_holds(public, method, path, mode):
     beyond = [positive_data_acceptance] if method == "POST" else []
 
     @given(case=cases)
-    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     def check(case):
         case.call_and_validate(base_url=public.address, timeout=20, excluded_checks=beyond)
 

@@ -68,7 +68,8 @@ def test_jobs_survive_a_kill(tmp_path, photo):
         assert stop(process, client, signal.SIGINT) in {0, 130}
 
 
-def test_a_job_that_killed_its_server_twice_is_given_up(tmp_path, photo):
+def test_a_job_that_killed_its_server_twice_is_given_up(tmp_path, photo, monkeypatch):
+    monkeypatch.setattr("thsafe.sandbox.Sandbox.start", lambda _self: None)
     from thsafe.web.jobs import Job, JobFolders, State
 
     folders = JobFolders(tmp_path / "jobs")

@@ -201,3 +201,23 @@ def test_a_published_video_is_reported_as_disclosed_and_logged(house, bearer):
     done = server.verify(output.path.read_bytes(), headers)
     assert done["report"]["verdict"] == "disclosed"
     assert Installation.open(server.settings.home).ledger.size == before + 1
+
+
+def test_the_public_report_of_the_same_video_names_no_signer_and_no_title(house, tmp_path):
+    """What a server with --public answers: the same verdict, nothing that may be a person's."""
+    from thsafe.report.data import report_as_json
+
+    server, output = house
+    told = []
+    full = server.sandbox.examine(output.path, name="a.mp4", folder=tmp_path).view
+    shown = server.sandbox.examine(output.path, name="", folder=tmp_path, impersonal=True, tell=told.append).view
+    signer = full.report.finding("credentials").detail["signer"]
+    title = full.trees[0].text.splitlines()[2].partition("  ")[2]
+    assert signer in json.dumps(report_as_json(full.report))
+    assert title
+    everything = json.dumps([report_as_json(shown.report), [tree.text for tree in shown.trees], told])
+    assert signer not in everything
+    assert title not in everything
+    assert shown.report.verdict == full.report.verdict == "disclosed"
+    assert full.report.finding("credentials").detail["manifest"] in everything
+    assert all(tree.pictures == () for tree in shown.trees)

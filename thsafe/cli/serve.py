@@ -92,7 +92,7 @@ def serve(
     """
     if ctx.invoked_subcommand is not None:
         return
-    _check_installed()
+    check_installed()
     from thsafe.home import Home
     from thsafe.web.settings import LOOPBACK, Settings
 
@@ -124,7 +124,8 @@ def _run(settings: Settings, host: str, port: int, proxies: tuple[str, ...]) -> 
     listen(settings, host=host, port=port, proxies=proxies, ready=ready)
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Raise MissingError unless what a server needs is installed."""
     from thsafe.core.errors import MissingError
 
     try:

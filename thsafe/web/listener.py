@@ -63,6 +63,7 @@ def listen(
     port: int,
     proxies: tuple[str, ...] = (),
     ready: Callable[[str], None] = lambda _address: None,
+    make: Callable[[Settings], FastAPI] = create_app,
 ) -> None:
     """Serve until interrupted.
 
@@ -72,13 +73,14 @@ def listen(
         port: port to bind.
         proxies: whose X-Forwarded-For and -Proto are believed.
         ready: told the page's address once connections are taken.
+        make: the application.
 
     Raises:
-        StoreError: ``service.port``, or as ``create_app``.
+        StoreError: ``service.port``, or as ``make``.
     """
     opened = _bind(host, port)
     try:
-        config = configure(create_app(settings), proxies)
+        config = configure(make(settings), proxies)
     except BaseException:
         opened.close()
         raise

@@ -192,7 +192,8 @@ def render(request: Request, template: str, *, status: int = 200, background: Js
     given = {
         "words": catalogue(language),
         "languages": LANGUAGES,
-        "here": request.url.path if request.method == "GET" else "/",
+        # What was delivered in public is gone: its address leads nowhere in another language either.
+        "here": "/" if request.method != "GET" or (service.settings.public and background) else request.url.path,
         "asset": lambda name: f"/static/{name}?v={_asset(name)[1]}",
         "logged_in": "thsafe_token" in request.cookies,
         "public": service.settings.public,

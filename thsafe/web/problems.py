@@ -31,6 +31,8 @@ _STATUS = {
     "service.origin": 403,
     "service.form": 403,
     "service.host": 421,
+    "service.elsewhere": 403,
+    "capture.place": 409,
     "manifest.unknown": 404,
     "manifest.erased": 410,
 }

@@ -1,0 +1,236 @@
+"""Who gets into the studio: this machine alone, with a token, through forms of its own pages.
+
+The studio makes films and signs consents, so it is an application of its own (``thsafe studio``) that no option of
+``thsafe serve`` can open: it refuses to exist in public mode or under other names, and refuses callers that are not on
+this machine or come through a proxy.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+
+from thsafe.core.errors import ThsafeError, UsageError
+from thsafe.media.files import write_failure
+from thsafe.web import pages
+from thsafe.web.access import require
+from thsafe.web.problems import ServiceError, answer, status_of, unknown, wants_page
+from thsafe.web.tokens import Scope, Token, Tokens
+from thsafe.web.uploads import check_announced
+
+if TYPE_CHECKING:
+    from starlette.datastructures import FormData
+
+    from thsafe.web.service import Service
+    from thsafe.web.settings import Settings
+
+_TOKEN_NAME = "studio page"  # noqa: S105 - what a token is called
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_MOST_FILES = 3
+_MOST_FIELDS = 40
+_MOST_FIELD = 64 << 10
+
+
+class StudioRoute(APIRoute):
+    """A route whose failures are told on the studio's own pages."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, and what it says when it fails."""
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await inner(request)
+            except ThsafeError as problem:
+                return failure(request, problem)
+            except RequestValidationError:
+                return failure(request, unknown("page"))
+
+        return handle
+
+
+def on_this_machine(request: Request) -> None:
+    """Let only this machine's own callers pass, or raise ServiceError ``service.elsewhere``."""
+    client = request.client.host if request.client else ""
+    proxied = next((name for name in _FORWARDED if name in request.headers), None)
+    if not _is_loopback(client) or proxied:
+        raise ServiceError(
+            "The studio is open to this machine only.",
+            code="service.elsewhere",
+            found=f"a request with {proxied}" if proxied else "a caller from another machine",
+            rule="it makes films and signs consents with the keys of whoever started it",
+            next_step="run it where you sit: thsafe studio",
+        )
+
+
+door = APIRouter(
+    prefix="/studio", include_in_schema=False, route_class=StudioRoute, dependencies=[Depends(on_this_machine)]
+)
+"""What is open without a token: the way in."""
+
+
+def guarded(prefix: str) -> APIRouter:
+    """A router for what needs the studio's token."""
+    return APIRouter(
+        prefix=prefix,
+        include_in_schema=False,
+        route_class=StudioRoute,
+        dependencies=[Depends(on_this_machine), Depends(require(Scope.STUDIO))],
+    )
+
+
+class Ticket:
+    """The way in for whoever started the studio: an address that works once."""
+
+    def __init__(self) -> None:
+        self.word = secrets.token_urlsafe(24)
+        self._token = ""
+
+    def give(self, token: str) -> None:
+        """Say which token it stands for."""
+        self._token = token
+
+    def take(self, word: str) -> str:
+        """The token, once; empty for any other word and ever after."""
+        if not hmac.compare_digest(word.encode(), self.word.encode()):
+            return ""
+        token, self._token = self._token, ""
+        return token
+
+
+@door.get("/enter/{word}")
+async def enter(request: Request, word: str) -> Response:
+    """The address that was printed at the start: once."""
+    service: Service = request.app.state.service
+    response = RedirectResponse("/studio", status_code=303)
+    if service.access.log_in(request, response, request.app.state.ticket.take(word)):
+        return response
+    return pages.render_form(request, "studio_login.html", status=403, wrong=True)
+
+
+@door.post("/login")
+async def log_in(request: Request) -> Response:
+    """The form of the login page."""
+    service: Service = request.app.state.service
+    fields = await form_of(request)
+    response = RedirectResponse("/studio", status_code=303)
+    if service.access.log_in(request, response, text_of(fields, "token")):
+        return response
+    return pages.render_form(request, "studio_login.html", status=403, wrong=True)
+
+
+async def form_of(request: Request) -> FormData:
+    """A form from one of our pages, its files on disk; raises UsageError ``upload.form`` or ServiceError.
+
+    The body's length is known before it is read, so nothing grows beyond what was announced and allowed.
+    """
+    from starlette.exceptions import HTTPException
+
+    service: Service = request.app.state.service
+    if not request.headers.get("content-length", "").isdigit():
+        raise UsageError("The form does not say how long it is.", code="upload.form", next_step="send Content-Length")
+    check_announced(request, service.settings, service.schedule.folders.room())
+    try:
+        form = await request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_MOST_FIELD)
+    except HTTPException as problem:
+        raise UsageError("The form cannot be read.", code="upload.form", found=str(problem.detail)[:200]) from problem
+    except OSError as problem:
+        raise write_failure(service.settings.data / "upload", problem.errno, 0) from problem
+    service.access.check_form(request, text_of(form, "word"))
+    return form
+
+
+def text_of(form: FormData, name: str) -> str:
+    """A field's text; empty where there is none."""
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def failure(request: Request, problem: ThsafeError) -> Response:
+    """What went wrong and what to do: a page for people, a problem for scripts, the login page for strangers."""
+    service: Service = request.app.state.service
+    service.meters.refused(problem.code)
+    if not wants_page(request):
+        return answer(problem)
+    status = status_of(problem)
+    if problem.code in {"service.token", "service.scope"}:
+        wrong = problem.code == "service.scope" or "thsafe_token" in request.cookies
+        return pages.render_form(request, "studio_login.html", status=status, wrong=wrong)
+    return pages.render(request, "studio_failed.html", status=status, problem=problem, refused=False)
+
+
+def create_studio(settings: Settings, ticket: Ticket | None = None) -> FastAPI:
+    """The verification application with the studio in it.
+
+    Args:
+        settings: of this machine alone.
+        ticket: the way in that is told to whoever starts it.
+
+    Raises:
+        UsageError: ``studio.public``: the settings would let others in.
+        StoreError: the folder for uploads cannot be made.
+    """
+    if settings.public or settings.hosts:
+        raise UsageError(
+            "The studio is for this machine only.",
+            code="studio.public",
+            found="public mode" if settings.public else ", ".join(settings.hosts),
+            next_step="start it by itself: thsafe studio",
+        )
+    from thsafe.web import capture, studio
+    from thsafe.web.app import create_app
+
+    app = create_app(settings)
+    app.state.ticket = ticket or Ticket()
+    app.state.productions = studio.productions(settings)
+    app.state.sittings = capture.Sittings(settings.data / "capture")
+    for part in (door, studio.router, capture.router):
+        app.include_router(part)
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def life(whole: FastAPI) -> AsyncIterator[Any]:
+        async with inner(whole) as state:
+            tokens: Tokens = whole.state.access.tokens
+            token, secret = _own_token(tokens)
+            whole.state.ticket.give(secret)
+            whole.state.sittings.start()
+            await whole.state.productions.start()
+            try:
+                yield state
+            finally:
+                await whole.state.productions.stop()
+                whole.state.sittings.stop()
+                _take_back(tokens, token)
+
+    app.router.lifespan_context = life
+    return app
+
+
+def _own_token(tokens: Tokens) -> tuple[Token, str]:
+    """A token for the ticket; what a killed studio left of its kind is revoked."""
+    for token in tokens.all():
+        if token.name == _TOKEN_NAME:
+            tokens.revoke(token.id)
+    return tokens.new(_TOKEN_NAME, [Scope.STUDIO], days=1)
+
+
+def _take_back(tokens: Tokens, token: Token) -> None:
+    if any(item.id == token.id for item in tokens.all()):
+        tokens.revoke(token.id)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False

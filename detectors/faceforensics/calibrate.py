@@ -120,8 +120,8 @@ def calibrate(
             offset=offset,
             genuine=genuine,
             manipulated=made,
-            lowest=-float(np.log(made + 1)),
-            highest=float(np.log(genuine + 1)),
+            lowest=-float(np.log(min(genuine, made) + 1)),
+            highest=float(np.log(min(genuine, made) + 1)),
             genuine_limit=_limit(found[~truth], alpha),
             manipulated_limit=-_limit(-found[truth], alpha),
         )

@@ -63,6 +63,11 @@ PUBLISHED = {
         trained_on="FaceForensics (Face2Face)",
         worth="finds Face2Face, with a mask; near chance on modern talking heads",
     ),
+    "gend-pe": Published(
+        cards=("gend-pe", "gend-pe-config"),
+        trained_on="FaceForensics++",
+        worth="its authors report video AUC .96 on Celeb-DF v2 and .87 on DFDC; not measured here",
+    ),
 }
 
 
@@ -141,6 +146,10 @@ def _scorer(name: str, weights: Sequence[Path]) -> Scorer:
     from detectors.faceforensics.nets import Meso4, MesoInception4
     from detectors.faceforensics.weights import fill_mesonet, load_classnseg
 
+    if name == "gend-pe":
+        from detectors.faceforensics.gend import load_gend
+
+        return load_gend(weights).score
     if name == "classnseg":
         whole = load_classnseg(*weights)
         # ImageNet's mean and deviation, as in its training.

@@ -107,7 +107,7 @@ RECIPES: Final = MappingProxyType(
             Recipe(
                 name="small",
                 network="small",
-                side=160,
+                side=128,
                 crop="landmark-box",
                 mean=(0.0, 0.0, 0.0),
                 deviation=(1.0, 1.0, 1.0),

@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-SIDE: Final = 160
+SIDE: Final = 128
 # Three high-pass kernels of the rich models for steganalysis (Fridrich and Kodovský, TIFS 2012): what is left of a
 # pixel when its neighbours have foretold it. Made faces betray themselves there before they do in what is seen.
 _RESIDUALS: Final = (
@@ -20,14 +20,14 @@ _WIDTHS: Final = (32, 64, 128, 256)
 
 
 class Small(nn.Module):
-    """2.0 million parameters. Input (n, 3, 160, 160) RGB in [0, 1]; output (n,) logits, higher for a manipulation."""
+    """1.9 million parameters. Input (n, 3, 128, 128) RGB in [0, 1]; output (n,) logits, higher for a manipulation."""
 
     def __init__(self) -> None:
         super().__init__()
         kernels = torch.tensor(_RESIDUALS) / torch.tensor(_SCALES).view(3, 1, 1)
         self.register_buffer("kernels", kernels[:, None].float(), persistent=False)
         stem, *widths = _WIDTHS
-        layers: list[nn.Module] = [*_layer(6, stem, stride=2), *_layer(stem, stem)]
+        layers: list[nn.Module] = [*_layer(6, stem, stride=2)]
         before = stem
         for width in widths:
             layers += [*_layer(before, width, stride=2), Residual(width)]

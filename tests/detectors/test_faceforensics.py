@@ -114,5 +114,6 @@ def test_every_published_detector_has_its_cards() -> None:
     for published in PUBLISHED.values():
         for name in published.cards:
             card = find_card(name)
-            assert card.url.startswith("https://")
-            assert len(card.sha256) == 64
+            # a file that nobody here could fetch has no address that a program may use, and no digest
+            assert card.page.startswith("https://")
+            assert (card.url.startswith("https://") and len(card.sha256) == 64) or (not card.url and not card.sha256)

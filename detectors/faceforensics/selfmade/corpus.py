@@ -44,8 +44,10 @@ SPLITS: Final = ("train", "val", "test")
 _SHOTS: Final = {"train": 8, "val": 6, "test": 6}
 _FILM_FRAMES: Final = 25
 _POSES: Final = 8
-_RENDERER_STEPS: Final = {"train": 500, "val": 150, "test": 350}
-_SWAPPER_STEPS: Final = {"train": 2200, "val": 600, "test": 1400}
+_ROUNDS: Final = 3
+"""Sizes in which a portrait is animated."""
+_RENDERER_STEPS: Final = {"train": 500, "val": 80, "test": 150}
+_SWAPPER_STEPS: Final = {"train": 2200, "val": 250, "test": 450}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +195,7 @@ class _Maker:
         from thsafe.registry import rehearsal
 
         picture, marks = _portrait(source)
-        for round_ in range(3):
+        for round_ in range(_ROUNDS):
             side = int(random.choice([320, 448, 512, 640]))
             count = max(1, round(_POSES * self._effort))
             still, framed, frames = rehearsal().speaking(

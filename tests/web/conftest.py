@@ -52,8 +52,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(settings, *, host="127.0.0.1"):
-    """A server with these settings."""
+def running(settings, *, host="127.0.0.1", make=None):
+    """A server with these settings: the verification application unless another is to be made."""
     import uvicorn
 
     from thsafe.web.app import create_app
@@ -62,7 +62,7 @@ def running(settings, *, host="127.0.0.1"):
     with socket.socket() as probe:
         probe.bind((host, 0))
         port = probe.getsockname()[1]
-    app = create_app(settings)
+    app = (make or create_app)(settings)
     config = configure(app, host=host, port=port)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -137,6 +137,38 @@ def public(tmp_path_factory):
         yield started
 
 
+class Studio:
+    """A studio, its way in, and what lies in its folders."""
+
+    def __init__(self, server, word):
+        self.server, self.address, self.home = server, server.address, server.settings.home
+        self.entrance = f"{server.address}/studio/enter/{word}"
+
+    def token(self):
+        """A token of scope studio."""
+        from thsafe.web.tokens import Scope, Tokens
+
+        return Tokens(self.server.settings.tokens).new("test", [Scope.STUDIO], days=1)[1]
+
+    def files(self):
+        """Everything that lies in the studio's folders."""
+        data = self.server.settings.data
+        return sorted(str(path.relative_to(data)) for path in data.rglob("*") if path.is_file() and path.name != "lock")
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory):
+    """A studio with keys of its own."""
+    from thsafe.keys import KeyRing
+    from thsafe.web.stagedoor import Ticket, create_studio
+
+    ticket = Ticket()
+    settings = settings_for(tmp_path_factory.mktemp("studio"), workers=1, max_upload=8 << 20)
+    KeyRing.create(settings.home)
+    with running(settings, make=lambda given: create_studio(given, ticket)) as started:
+        yield Studio(started, ticket.word)
+
+
 @pytest.fixture(scope="session")
 def photo():
     """A small unsigned photograph."""
@@ -146,9 +178,9 @@ def photo():
     return data.tobytes()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """Debian's browser, driven by playwright."""
+    """Debian's browser, driven by playwright; it keeps an event loop running, so no longer than one module needs it."""
     path = Path("/usr/bin/chromium")
     playwright = pytest.importorskip("playwright.sync_api")
     if not path.exists():

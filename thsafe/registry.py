@@ -139,6 +139,21 @@ def workshop() -> Workshop:
     return found
 
 
+class LipsyncMeter(Protocol):
+    """What measures how lips and voice go together; see ``detectors.lipsync.evaluate``."""
+
+    published_anchor: Mapping[str, Json]
+
+    def measure(self, path: Path, *, progress: Progress, face: int | None = None) -> dict[str, Json]:
+        """LSE-D, LSE-C and offset of the faces of a film."""
+
+
+def lipsync_meter(home: Home, *, device: str) -> LipsyncMeter:
+    """SyncNet with the weights that the user has pulled."""
+    found: LipsyncMeter = _load("detectors.lipsync.evaluate:LipsyncMeter")(home, device=device)
+    return found
+
+
 class Rehearsal(Protocol):
     """Frames that our own engine draws for a detector to learn from; see ``generators.embedded.rehearsal``."""
 

@@ -27,6 +27,7 @@ _COMMANDS = {
     "manifest": ("thsafe.cli.manifest:manifest", "Show a file's content credentials, or check how they are written."),
     "live": ("thsafe.cli.live:live", "Show a portrait that speaks a stream, on a page of this machine."),
     "analyse": ("thsafe.cli.analyse:analyse", "Measure what a face in a film does."),
+    "evaluate": ("thsafe.cli.evaluate:evaluate", "Measure how good a generated film is."),
     "audit": ("thsafe.cli.audit:audit", "Prove which outputs exist, under whose consent, meeting which rules."),
     "consent": ("thsafe.cli.consent:consent", "Make, check and revoke consent records."),
     "cast": ("thsafe.cli.cast:cast", "People drawn by thsafe's own code: list them, draw them."),

@@ -1,0 +1,1 @@
+"""Whether lips and voice move together: SyncNet's distance and confidence (LSE-D, LSE-C)."""

@@ -42,7 +42,7 @@ class LivePortrait(Generator):
         needs="weights: thsafe models pull liveportrait",
         models=_MODELS,
         sets=(_MODELS,),
-        speed="some 18 s of CPU time a picture; not measured on a GPU",
+        speed="some 19 s of CPU time a picture; not measured on a GPU",
         vram="not measured",
     )
 

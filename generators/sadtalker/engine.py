@@ -58,7 +58,7 @@ class SadTalker(Generator):
             for size in _SIZES
             for mapping in ("sadtalker-mapping", "sadtalker-mapping-full")
         ),
-        speed="some 14 s of CPU time a picture at 256 pixels; not measured on a GPU",
+        speed="some 15 s of CPU time a picture at 256 pixels; not measured on a GPU",
         vram="not measured",
     )
 

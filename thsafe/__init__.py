@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from generators.embedded.engine import Portrait
+    from generators.facefusion.engine import FaceFusion
     from generators.liveportrait.engine import LivePortrait
     from generators.sadtalker.engine import SadTalker
     from generators.wav2lip.engine import Wav2Lip
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from thsafe.verification import verify, verify_many
 
 __all__ = [
+    "FaceFusion",
     "LivePortrait",
     "Output",
     "Portrait",
@@ -34,6 +36,7 @@ __distribution__ = "thsafe"
 __version__ = "0.1.0"
 
 _HOMES = {
+    "FaceFusion": "generators.facefusion.engine",
     "LivePortrait": "generators.liveportrait.engine",
     "Output": "thsafe.core.types",
     "Portrait": "generators.embedded.engine",

@@ -28,6 +28,7 @@ _ENGINES: Mapping[str, str] = {
     "wav2lip": "generators.wav2lip.engine:Wav2Lip",
     "sadtalker": "generators.sadtalker.engine:SadTalker",
     "liveportrait": "generators.liveportrait.engine:LivePortrait",
+    "facefusion": "generators.facefusion.engine:FaceFusion",
 }
 _CAST = "generators.embedded.cast:CAST"
 _VOICE = "generators.speech.espeak:Espeak"

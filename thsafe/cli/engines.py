@@ -10,6 +10,7 @@ from thsafe.cli.terminal import json_option, print_json, progress_on_stderr
 from thsafe.core.types import Json
 
 if TYPE_CHECKING:
+    from thsafe.generation import Generator
     from thsafe.home import Home
 
 
@@ -80,7 +81,8 @@ def _facts(name: str, home: Home) -> dict[str, Json]:
     from thsafe.models.fetch import receipt
     from thsafe.registry import engine
 
-    info = engine(name).info
+    kind = engine(name)
+    info = kind.info
     cards = [find_card(model) for model in info.models]
     weights = [
         {
@@ -93,11 +95,11 @@ def _facts(name: str, home: Home) -> dict[str, Json]:
         for card in cards
     ]
     usable = {item["name"] for item in weights if item["installed"] and item["licence_accepted"]}
-    ready = not info.models or any(usable.issuperset(needed) for needed in info.needed())
+    ready = any(usable.issuperset(needed) for needed in info.needed()) if info.models else _can_render(kind, home)
     return {
         "name": info.name,
         "title": info.title,
-        "state": "ready" if ready else "needs weights",
+        "state": "ready" if ready else "needs weights" if info.models else "needs setting up",
         "tasks": [str(task) for task in info.tasks],
         "licence": info.licence,
         "commercial_use": info.commercial_use,
@@ -106,3 +108,14 @@ def _facts(name: str, home: Home) -> dict[str, Json]:
         "vram": info.vram,
         "weights": weights,
     }
+
+
+def _can_render(kind: type[Generator], home: Home) -> bool:
+    """Whether an engine without weights of ours says that it can."""
+    from thsafe.core.errors import ThsafeError
+
+    try:
+        kind(home=home).require()
+    except ThsafeError:
+        return False
+    return True

@@ -19,6 +19,7 @@ from thsafe.cli.neural import (
     only_for,
     sadtalker_options,
 )
+from thsafe.cli.swap import swap
 from thsafe.cli.terminal import print_json, progress_on_stderr, style
 from thsafe.core.errors import UsageError
 
@@ -36,6 +37,9 @@ def generate() -> None:
     There is no switch that leaves one out. A picture of a person needs that person's consent (thsafe consent new);
     people drawn by thsafe itself (thsafe cast list) need nobody's.
     """
+
+
+generate.add_command(swap)
 
 
 def _portrait_options(command: _Command) -> _Command:

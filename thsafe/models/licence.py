@@ -39,13 +39,23 @@ def require_licensed(card: ModelCard, home: Home, *, purpose: str) -> Path:
             next_step=f"thsafe models pull {card.name} --file PATH --accept-noncommercial",
             log="nothing was written",
         )
+    require_purpose(
+        card.title,
+        card.licence,
+        purpose,
+        next_step="use the embedded engine, whose licence allows it: add --engine embedded",
+    )
+    return path
+
+
+def require_purpose(title: str, licence: str, purpose: str, *, next_step: str) -> None:
+    """Raise PolicyRefused ``model.purpose`` where weights that forbid commercial use are asked for a commercial one."""
     if purpose in _COMMERCIAL:
         raise PolicyRefused(
-            f"{card.title} may not be used for this purpose.",
+            f"{title} may not be used for this purpose.",
             code="model.purpose",
             found=f"purpose {purpose}",
-            rule=card.licence,
-            next_step="use the embedded engine, whose licence allows it: add --engine embedded",
+            rule=licence,
+            next_step=next_step,
             log="nothing was written",
         )
-    return path

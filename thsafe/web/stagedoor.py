@@ -7,6 +7,7 @@ this machine or come through a proxy.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import ipaddress
 import secrets
@@ -109,9 +110,12 @@ class Ticket:
 
 @door.get("/enter/{word}")
 async def enter(request: Request, word: str) -> Response:
-    """The address that was printed at the start: once."""
+    """The address that was printed at the start: once, and ever after for the browser that used it."""
     service: Service = request.app.state.service
     response = RedirectResponse("/studio", status_code=303)
+    with contextlib.suppress(ServiceError):
+        service.access.check(request, Scope.STUDIO)
+        return response
     if service.access.log_in(request, response, request.app.state.ticket.take(word)):
         return response
     return pages.render_form(request, "studio_login.html", status=403, wrong=True)

@@ -23,6 +23,7 @@ _COMMANDS = {
     "verify": ("thsafe.cli.verify:verify", "Say what can be said about a file."),
     "watch": ("thsafe.cli.watch:watch", "Verify what arrives in a folder; move or tag it by verdict."),
     "serve": ("thsafe.cli.serve:serve", "The verification page and API, for a newsroom or for everyone."),
+    "studio": ("thsafe.cli.studio:studio", "A page on this machine: make films, record consent."),
     "inspect": ("thsafe.cli.inspect:inspect", "Show a file's manifest, watermark and log entry; no verdict."),
     "manifest": ("thsafe.cli.manifest:manifest", "Show a file's content credentials, or check how they are written."),
     "live": ("thsafe.cli.live:live", "Show a portrait that speaks a stream, on a page of this machine."),

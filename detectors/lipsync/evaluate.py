@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from detectors.lipsync.faces import FPS, Track, at_25, cut_out, follow
 from detectors.lipsync.mfcc import PER_SECOND, RATE, as_pcm, mfcc
 from detectors.lipsync.score import Score, score
-from thsafe.core.errors import InputError, UsageError
+from thsafe.core.errors import InputError, MissingError, UsageError
 from thsafe.media.decode import VideoReader
 from thsafe.media.sound import load_sound
 from thsafe.models.card import find_card
@@ -43,8 +43,12 @@ _SILENT: Final = 1e-4
 class LipsyncMeter:
     """SyncNet with the weights that the user has pulled, and what its figures are held against.
 
+    Args:
+        home: where the weights are.
+        device: ``cpu``, ``cuda``, ``cuda:1``.
+
     Raises:
-        MissingError: ``model.missing``.
+        MissingError: ``model.missing``; ``device.missing`` where PyTorch sees no such device.
         InputError: ``model.other-network``; what ``thsafe.models.checkpoint.load_tensors`` raises.
     """
 
@@ -54,11 +58,26 @@ class LipsyncMeter:
         path = require_weights(find_card(CARD), home)
         from detectors.lipsync.network import SyncNet
 
+        _require(device)
         self._network = SyncNet(load_tensors(path), device=device)
 
     def measure(self, path: Path, *, progress: Progress, face: int | None = None) -> dict[str, Json]:
         """As :func:`measure`."""
         return measure(path, self._network, progress=progress, face=face)
+
+
+def _require(device: str) -> None:
+    import torch
+
+    there = ["cpu", "cuda"][: 1 + torch.cuda.is_available()]
+    there += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    if device not in there:
+        raise MissingError(
+            f"PyTorch sees no device {device} here.",
+            code="device.missing",
+            found=", ".join(there),
+            next_step=f"choose --device {there[-1]}",
+        )
 
 
 def measure(path: Path, network: SyncNet, *, progress: Progress, face: int | None = None) -> dict[str, Json]:

@@ -418,3 +418,10 @@ def test_a_web_page_in_place_of_weights_is_named(installed, tmp_path, capsys):
     installed.write_text("<html>not found</html>")
     assert run(["evaluate", "lipsync", str(tmp_path / "a.mp4")]) == 30
     assert "model.not-weights" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there_is_named(installed, tmp_path, capsys):
+    assert run(["evaluate", "lipsync", str(tmp_path / "a.mp4"), "--device", "cuda:99"]) == 31
+    err = capsys.readouterr().err
+    assert "device.missing" in err
+    assert "cpu" in err

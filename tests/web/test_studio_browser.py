@@ -85,8 +85,11 @@ def test_a_film_from_a_text_with_progress_preview_and_download(browse, studio):
     page.wait_for_selector("progress, video")
     page.wait_for_selector("video", timeout=240_000)
     assert page.evaluate("document.querySelector('video').textTracks.length") == 1
-    page.wait_for_function("document.querySelector('video').readyState >= 1")
-    assert page.evaluate("document.querySelector('video').videoWidth") >= 256
+    width = page.evaluate(
+        """new Promise((told) => { const film = document.querySelector("video"), tell = () => told(film.videoWidth);
+           if (film.readyState) tell(); else film.addEventListener("loadedmetadata", tell); })"""
+    )
+    assert width >= 256
     with page.expect_download() as started:
         page.click("a.button")
     film = Path(started.value.path()).read_bytes()
@@ -129,11 +132,12 @@ def test_consent_before_the_camera(browse, studio, request_file, photo, tmp_path
     page = browse("/consent")
     page.set_input_files("#request", str(request_file))
     page.click("text=Read the terms")
+    page.wait_for_selector("[data-begin]:visible")
     assert page.inner_text(".terms dd >> nth=1") == "A <b>lesson</b>."
     assert len(page.inner_text(".phrase").split()) == 6
     page.check("[name=agree]")
     page.set_input_files("#picture", str(tmp_path / "me.png"))
-    page.click("text=Sign")
+    page.click("form.studio [type=submit]")
     assert "First record" in page.inner_text("[data-state]")
     page.click("[data-begin]")
     page.wait_for_selector("[data-end]:visible")
@@ -142,7 +146,7 @@ def test_consent_before_the_camera(browse, studio, request_file, photo, tmp_path
     page.wait_for_selector("text=Recorded.")
     assert page.evaluate("document.querySelector('[data-view]').src").startswith("blob:")
     assert studio.files() == []  # nothing is sent before the person signs
-    page.click("text=Sign")
+    page.click("form.studio [type=submit]")
     page.wait_for_selector("h1:has-text('Signed')")
     assert studio.files() == []
     with page.expect_download() as record:
@@ -165,7 +169,11 @@ def test_without_a_camera_the_page_says_so(browse, studio, request_file):
     page = browse("/consent")
     page.set_input_files("#request", str(request_file))
     page.click("text=Read the terms")
-    page.evaluate("navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))")
+    page.wait_for_selector("[data-begin]:visible")
+    page.evaluate(
+        """() => { navigator.mediaDevices.getUserMedia =
+             () => Promise.reject(new DOMException("", "NotAllowedError")); }"""
+    )
     page.click("[data-begin]")
     page.wait_for_selector("text=NotAllowedError")
     assert page.is_enabled("[data-begin]")
@@ -189,6 +197,10 @@ def test_on_a_phone_in_the_dark_in_german(browse, request_file):
     page.click("text=Einwilligen >> nth=0")
     page.set_input_files("#request", str(request_file))
     page.click("text=Bedingungen lesen")
+    page.wait_for_selector("[data-begin]:visible")
+    broad = """[...document.querySelectorAll("main *")].filter((item) => item.getBoundingClientRect().right > 320)
+               .map((item) => item.outerHTML.slice(0, 80))"""
+    assert page.evaluate(broad) == []
     assert wide(page) <= 320
     assert page.inner_text("h1") == "Sie werden um Einwilligung gebeten"
 
@@ -225,7 +237,9 @@ def test_axe_finds_nothing(browse, request_file, scheme):
     page.wait_for_selector(".problem")
     assert _violations(page) == []
     page.click("nav.rooms >> text=Einwilligen")
+    page.wait_for_selector("#request")
     assert _violations(page) == []
     page.set_input_files("#request", str(request_file))
     page.click("text=Bedingungen lesen")
+    page.wait_for_selector("[data-begin]:visible")
     assert _violations(page) == []

@@ -31,11 +31,15 @@ if TYPE_CHECKING:
 
 _MOST_TASK = 1 << 16
 _LOADED = (
-    "av", "c2pa", "cv2", "jinja2", "numpy", "scipy.fft", "scipy.ndimage", "scipy.signal", "sqlalchemy",
-    "thsafe.findings", "thsafe.installation", "thsafe.keys", "thsafe.ledger.log", "thsafe.media.decode",
-    "thsafe.media.image", "thsafe.media.sound", "thsafe.provenance.essence", "thsafe.provenance.fingerprint",
-    "thsafe.provenance.isolated", "thsafe.provenance.soundprint", "thsafe.provenance.lookup", "thsafe.report.view",
-    "thsafe.verification", "thsafe.watermark.files", "thsafe.watermark.soundreader",
+    "av", "c2pa", "cv2", "jinja2", "numpy", "pdqhash", "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.ImageOps",
+    "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.PpmImagePlugin", "scipy.fft", "scipy.ndimage", "scipy.signal",
+    "soxr", "sqlalchemy", "thsafe.findings", "thsafe.forensics", "thsafe.installation", "thsafe.keys",
+    "thsafe.ledger.log", "thsafe.media.boxes", "thsafe.media.decode", "thsafe.media.files", "thsafe.media.image",
+    "thsafe.media.sound", "thsafe.media.structure", "thsafe.provenance.crosscheck", "thsafe.provenance.essence",
+    "thsafe.provenance.fingerprint", "thsafe.provenance.isolated", "thsafe.provenance.lookup",
+    "thsafe.provenance.recover", "thsafe.provenance.soundprint", "thsafe.provenance.tree",
+    "thsafe.provenance.trustlists", "thsafe.report.impersonal", "thsafe.report.view", "thsafe.verification",
+    "thsafe.watermark.describe", "thsafe.watermark.files", "thsafe.watermark.soundreader",
 )  # fmt: skip
 """What the template imports beforehand: a fork costs milliseconds, these imports a second."""
 

@@ -40,7 +40,7 @@ def filled(
         device: ``cpu``, ``cuda`` or what else torch knows.
 
     Raises:
-        InputError: ``model.other-network``: tensors are missing or have another shape.
+        InputError: ``model.other-network``: tensors are missing or have another shape; ``model.not-finite``.
         EngineError: ``engine.device``: there is no such device.
     """
     network = blank(make)
@@ -57,6 +57,14 @@ def filled(
             + (missing + other)[0],
             rule=f"{len(wanted)} tensors" + (f" whose names begin with {prefix}" if prefix else ""),
             next_step="pull the right file: thsafe models list",
+        )
+    broken = [name for name, tensor in mine.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise InputError(
+            f"The weights of {title} are damaged.",
+            code="model.not-finite",
+            found=f"{len(broken)} tensors hold no numbers; first: {prefix}{broken[0]}",
+            next_step="get the file again from its authors",
         )
     mine |= {name: torch.tensor(0) for name in wanted if name not in mine}
     network.load_state_dict(

@@ -161,7 +161,9 @@ class _Plan:
 def _draw(networks: Networks, source: Frame, openings: Openings, plan: _Plan, manner: Manner) -> Iterator[Frame]:
     import torch
 
-    with torch.inference_mode():
+    from generators.facevid.memory import enough_memory
+
+    with enough_memory():
         picture = _seen([source], networks)
         volume = networks.appearance(picture)
         transfer = Transfer(
@@ -179,7 +181,7 @@ def _draw(networks: Networks, source: Frame, openings: Openings, plan: _Plan, ma
     while moved := list(islice(points, batch)):
         many = len(moved)
         # entered anew for each batch: a generator that is left in between must not leave the mode switched on
-        with torch.inference_mode():
+        with enough_memory():
             features, _ = networks.warping(
                 volume.expand(many, -1, -1, -1, -1), transfer.at_rest.expand(many, -1, -1), torch.cat(moved)
             )
@@ -190,17 +192,18 @@ def _draw(networks: Networks, source: Frame, openings: Openings, plan: _Plan, ma
 
 def _points(networks: Networks, plan: _Plan, transfer: Transfer, side: int) -> Iterator[Tensor]:
     """Where the portrait's key points go; a picture without the driver's face repeats the one before."""
-    import torch
+    from generators.facevid.memory import enough_memory
 
     latest: tuple[Movement, Openings] | None = None
     at = -1
     for number, square in plan.pictures(side):
         marks = plan.marks[number] if number != at else None
         at = number
-        with torch.inference_mode():
+        with enough_memory():
             if marks is not None:
                 latest = (networks.motion(_seen([square], networks)), _openings(marks))
-            yield transfer.at_rest if latest is None else transfer.moved(*latest)
+            points = transfer.at_rest if latest is None else transfer.moved(*latest)
+        yield points
 
 
 def _seen(pictures: list[Frame], networks: Networks) -> Tensor:

@@ -161,12 +161,14 @@ class _Whole:
 def _draw(networks: Networks, source: Framed, row: Rows, rows: Rows, manner: Manner) -> Iterator[Frame]:
     import torch
 
+    from generators.facevid.memory import enough_memory
+
     device = networks.device
     if networks.whole:
         rows = np.concatenate((rows, np.broadcast_to(row[-3:], (len(rows), 3))), axis=1)
     angles = _angles(manner.turns, len(rows))
     batch = _ON_GPU if device.type == "cuda" else 1
-    with torch.inference_mode():
+    with enough_memory():
         seen = torch.from_numpy(np.ascontiguousarray(source.face[:, :, ::-1].transpose(2, 0, 1)))
         picture = seen[None].float().to(device) / 255
         volume = networks.appearance(picture)
@@ -176,7 +178,7 @@ def _draw(networks: Networks, source: Framed, row: Rows, rows: Rows, manner: Man
     for first in range(0, len(rows), batch):
         last = min(first + batch, len(rows))
         # entered anew for each batch: a generator that is left in between must not leave the mode switched on
-        with torch.inference_mode():
+        with enough_memory():
             turn = networks.mapping(torch.from_numpy(windows(rows, first, last)).to(device))
             given = None if angles is None else torch.from_numpy(angles[first:last]).to(device)
             moved = placed(canonical, turn, given)

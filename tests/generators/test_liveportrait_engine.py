@@ -271,6 +271,9 @@ def test_the_face_moves_inside_its_picture_and_the_rest_stays(tmp_path, portrait
     shown = list(frames)
     assert len(shown) == draft.frame_count == 4
     assert draft.sound is None
+    left_open, others = _drawn(portrait, tmp_path / "in.mp4")
+    next(others)
+    assert not torch.is_inference_mode_enabled(), f"left on between pictures of {left_open.frame_count}"
     for frame in shown:
         assert frame.shape == picture.shape
         assert np.array_equal(frame[-1], picture[-1]), "below the shoulders nothing changes"

@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from generators.facevid.appearance import Appearance
+from generators.facevid.memory import enough_memory
 from generators.facevid.spade import Decoder
 from generators.facevid.warping import Warping
 from generators.facevid.weights import blank, filled, shapes
@@ -22,7 +23,7 @@ from generators.sadtalker.coefficients import Reconstruction
 from generators.sadtalker.keypoints import KeyPoints, Mapping, placed
 from generators.sadtalker.listening import Expression, HeadPose
 from generators.sadtalker.networks import LEAST
-from thsafe.core.errors import InputError
+from thsafe.core.errors import EngineError, InputError
 
 EXACT = 1e-3
 
@@ -148,3 +149,17 @@ def test_other_weights_are_told_apart() -> None:
         filled(Mapping, tensors, title="the mapping")
     assert caught.value.code == "model.other-network"
     assert "2 tensors missing, 1 of another shape" in caught.value.found
+
+
+def test_damaged_weights_and_too_little_memory_are_said() -> None:
+    tensors = {name: torch.zeros(shape) for name, shape in shapes(blank(Mapping)).items()}
+    tensors["fc_t.bias"][1] = torch.nan
+    with pytest.raises(InputError) as caught:
+        filled(Mapping, tensors, title="the mapping")
+    assert caught.value.code == "model.not-finite"
+    for problem in (torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("can't allocate memory: 1 TB")):
+        with pytest.raises(EngineError) as said, enough_memory():
+            raise problem
+        assert said.value.code == "engine.memory"
+    with pytest.raises(RuntimeError, match="shape"), enough_memory():
+        raise RuntimeError("shape")

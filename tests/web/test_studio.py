@@ -473,7 +473,7 @@ def test_a_killed_studio_leaves_no_half_film(settings):
             made = send(browser, text="This will not be said to its end. " * 20)
             assert made.status_code == 200, made.text
             until = time.monotonic() + 60
-            while browser.get(f"{made.url.path}/state").json()["state"] != "running" and time.monotonic() < until:
+            while browser.get(f"{made.url.path}/state").json()["stage"] == "" and time.monotonic() < until:
                 time.sleep(0.1)
             workers = _children(process.pid, "thsafe.web.rendering")
             assert len(workers) == 1
@@ -486,6 +486,11 @@ def test_a_killed_studio_leaves_no_half_film(settings):
     while _alive(workers[0]) and time.monotonic() < until:
         time.sleep(0.2)
     assert not _alive(workers[0])
+    from thsafe.installation import Installation
+
+    log = Installation.open(settings.home).ledger
+    (intent,), (failed,) = log.find("intent"), log.find("failed")
+    assert intent.event["job"] == failed.event["job"]
     assert not list((settings.data / "films").rglob("film.json"))
     with inside(settings):
         assert list((settings.data / "films").iterdir()) == []

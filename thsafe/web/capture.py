@@ -22,7 +22,7 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
-from thsafe.catalogue import LANGUAGES
+from thsafe.catalogue import LANGUAGES, Catalogue, Phrase, catalogue
 from thsafe.consent.collect import ConsentRequest, parse_request
 from thsafe.consent.files import malformed
 from thsafe.consent.words import in_words
@@ -44,6 +44,7 @@ _MOST_REQUEST = 1 << 20
 MOST_PIECE = 4 << 20
 MOST_RECORDING = 256 << 20
 _MOST_NAME = 200
+_GLOSSED = {"modes": "mode", "purposes": "purpose", "never": "purpose", "territories": "territory"}
 _WITH_CAMERA = {"Permissions-Policy": "geolocation=(), camera=(self), microphone=(self)"}
 
 router = guarded("/consent")
@@ -146,11 +147,12 @@ async def read(request: Request, number: SittingId) -> Response:
     sitting = _sittings(request).find(number)
     if sitting.signed is not None:
         return _signed(request, sitting)
+    words = catalogue(pages.language_of(request))
     response = pages.render_form(
         request,
         "capture_read.html",
         sitting=sitting,
-        rows=in_words(sitting.request.terms),
+        rows=[(name, _told(words, name, text)) for name, text in in_words(sitting.request.terms)],
         phrase=sitting.request.phrase,
         piece=MOST_PIECE // 4,
         most=MOST_RECORDING,
@@ -210,6 +212,18 @@ async def leave(request: Request, number: SittingId) -> Response:
     sittings = _sittings(request)
     sittings.close(sittings.find(number))
     return RedirectResponse("/consent", status_code=303)
+
+
+def _told(words: Catalogue, heading: str, text: str) -> Phrase:
+    """A term in the reader's language; words of the vocabulary keep themselves beside what they mean."""
+    if heading not in _GLOSSED:
+        return words.sentence(text)
+    parts = []
+    for word in text.split(", "):
+        key = f"{_GLOSSED[heading]}.{word}"
+        meaning = words.say(key) if words.has(key) else word
+        parts.append(word if meaning.lower().replace(" ", "-") == word.lower() else f"{meaning} ({word})")
+    return Phrase(", ".join(parts), words.language)
 
 
 def _sittings(request: Request) -> Sittings:

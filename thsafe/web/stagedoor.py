@@ -19,6 +19,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
 from thsafe.core.errors import ThsafeError, UsageError
 from thsafe.media.files import write_failure
@@ -55,6 +56,11 @@ class StudioRoute(APIRoute):
                 return failure(request, problem)
             except RequestValidationError:
                 return failure(request, unknown("page"))
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody is there to read why
+            except OSError as problem:
+                data = request.app.state.service.settings.data
+                return failure(request, write_failure(data / "upload", problem.errno, 0))
 
         return handle
 
@@ -147,8 +153,6 @@ async def form_of(request: Request) -> FormData:
         form = await request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_MOST_FIELD)
     except HTTPException as problem:
         raise UsageError("The form cannot be read.", code="upload.form", found=str(problem.detail)[:200]) from problem
-    except OSError as problem:
-        raise write_failure(service.settings.data / "upload", problem.errno, 0) from problem
     service.access.check_form(request, text_of(form, "word"))
     return form
 

@@ -187,7 +187,7 @@ def _job(fields: FormData, films: Productions, film: Production, settings: Setti
     if text_of(fields, "speech") == "audio":
         words["audio"] = str(_stored(fields, "audio", folder / "audio"))
     else:
-        text = text_of(fields, "text")
+        text = text_of(fields, "text").replace("\r\n", "\n")  # as browsers send what they count as one character
         _check_text(text)
         if voice not in VOICES:
             raise _wrong("voice", voice, VOICES)
@@ -218,7 +218,7 @@ def _options(fields: FormData, film: Production, folder: FilePath, settings: Set
     }
     kind = text_of(fields, "consent")
     if not film.title and kind == "self":
-        _agree(folder / "picture", purpose, text_of(fields, "speech"), territories, settings)
+        _agree(folder / "portrait", purpose, text_of(fields, "speech"), territories, settings)
     elif not film.title and kind == "record":
         record = _stored(fields, "record", folder / "consent.json")
         if record.stat().st_size > _MOST_CONSENT:
@@ -245,7 +245,7 @@ def _agree(picture: FilePath, purpose: str, speech: str, territories: list[str],
 
 
 def _picture(fields: FormData, folder: FilePath) -> FilePath:
-    path = _stored(fields, "picture", folder / "picture")
+    path = _stored(fields, "picture", folder / "portrait")
     media_input("portrait", path, MediaKind.IMAGE)
     return path
 

@@ -12,17 +12,26 @@ _COLOURS = ("#1f5fa8", "#b4441f", "#2d7d46", "#7a4fa3", "#8a6d00", "#00788a")
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 560, 300, 46, 40
 
 
-def page(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
-    """The whole page; ``facts`` are said at the top."""
-    ours = [row for row in rows if row.get("method") == "thsafe"]
+def curves(rows: Sequence[Row]) -> dict[str, str]:
+    """Pictures (SVG) of the share of ids read, by file name: against the encoder's CRF and against seconds of video."""
     by_crf: dict[str, list[tuple[float, bool]]] = defaultdict(list)
     by_seconds: dict[str, list[tuple[float, bool]]] = defaultdict(list)
-    for row in ours:
+    for row in rows:
+        if row.get("method") != "thsafe" or "exact" not in row:
+            continue
         attack, size = str(row["attack"]), str(row["size"])
         if match := re.fullmatch(r"(x264 CRF|x265 CRF|VP9|AV1) (\d+)", attack):
             by_crf[f"{match[1].removesuffix(' CRF')}, {size}"].append((float(match[2]), bool(row["exact"])))
         elif match := re.fullmatch(r"(x264 CRF \d+), first ([\d.]+) s", attack):
             by_seconds[f"{match[1]}, {size}"].append((float(match[2]), bool(row["exact"])))
+    return {
+        "watermark-crf": _chart("Ids read against the encoder's CRF", "CRF", by_crf),
+        "watermark-seconds": _chart("Ids read against seconds of video", "seconds", by_seconds),
+    }
+
+
+def page(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
+    """The whole page; ``facts`` are said at the top."""
     said = "".join(f"<li>{html.escape(name)}: {html.escape(str(value))}</li>" for name, value in facts.items())
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>Watermark robustness</title>"
@@ -30,8 +39,7 @@ def page(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
         "table{border-collapse:collapse;font-size:.85rem}td,th{border:1px solid #ccc;padding:.15rem .5rem;"
         "text-align:left}.no{background:#f6d9d2}figure{display:inline-block;margin:0 1rem 1rem 0}</style>"
         f"<h1>Watermark robustness</h1><ul>{said}</ul>"
-        + _chart("Ids read against the encoder's CRF", "CRF", by_crf)
-        + _chart("Ids read against seconds of video", "seconds", by_seconds)
+        + "".join(f"<figure>{chart}</figure>" for chart in curves(rows).values() if chart)
         + "<h2>Ids read, by attack</h2>"
         + _summary(rows)
         + "<h2>Quality</h2>"
@@ -54,7 +62,11 @@ def _chart(title: str, unit: str, series: Mapping[str, Sequence[tuple[float, boo
         x = _LEFT + (number - low) / (high - low) * (_WIDTH - _LEFT - 130)
         return round(x, 1), round(12 + (1 - share) * (_HEIGHT - _BOTTOM - 12), 1)
 
-    parts = [f"<figure><svg viewBox='0 0 {_WIDTH} {_HEIGHT}' width='{_WIDTH}' role='img' aria-label='{title}'>"]
+    size = f"viewBox='0 0 {_WIDTH} {_HEIGHT}' width='{_WIDTH}'"
+    parts = [
+        f"<svg xmlns='http://www.w3.org/2000/svg' {size} role='img' font-family='sans-serif' font-size='13'>",
+        f"<title>{title}</title><path d='M0 0H{_WIDTH}V{_HEIGHT}H0Z' fill='#fff'/>",
+    ]
     for share in (0, 0.5, 1):
         x, y = place(low, share)
         parts.append(f"<path d='M{x} {y}H{_WIDTH - 130}' stroke='#ddd'/><text x='4' y='{y + 4}'>{share:.0%}</text>")
@@ -72,7 +84,7 @@ def _chart(title: str, unit: str, series: Mapping[str, Sequence[tuple[float, boo
             )
         parts.append(f"<text x='{_WIDTH - 122}' y='{24 + 18 * number}' fill='{colour}'>{html.escape(name)}</text>")
     parts.append(f"<text x='{_WIDTH / 2 - 60}' y='{_HEIGHT - 4}'>{unit}</text></svg>")
-    return "".join(parts) + f"<figcaption>{title}</figcaption></figure>"
+    return "".join(parts)
 
 
 def _shares(values: Iterable[tuple[float, bool]]) -> list[tuple[float, float, int]]:

@@ -36,7 +36,8 @@ def main(seconds: float, at_once: int) -> None:
         photo = _photo(folder, environment)
         process, address, started = _start(folder, environment)
         try:
-            print(f"start-up to the first answer: {started:.2f} s")
+            spent = _processor(process.pid)
+            print(f"start-up to the first answer: {started:.2f} s, of processor time {spent:.2f} s with the examiner's")
             _pages(address)
             _latency(address, photo, process.pid)
             _load(address, photo, seconds, at_once, process.pid)

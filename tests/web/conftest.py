@@ -130,10 +130,37 @@ def closed_server():
 
 
 @pytest.fixture(scope="session")
-def public(tmp_path_factory):
-    """For everyone: nothing is kept."""
+def site(photo):
+    """A site that has one photograph, under any name but ``private``."""
+    import http.server
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            status = 302 if self.path == "/private" else 200
+            self.send_response(status)
+            self.send_header("Location", "http://169.254.169.254/latest")
+            self.send_header("Content-Length", str(len(photo)))
+            self.end_headers()
+            self.wfile.write(photo)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def public(tmp_path_factory, site):
+    """For everyone: nothing is kept; it may fetch from the site."""
+    from thsafe.remote import RemoteRules
+
+    ports = (443, int(site.rpartition(":")[2]))
+    rules = RemoteRules(schemes=("http", "https"), ports=ports, networks=("127.0.0.1/32",), seconds=10)
     folder = tmp_path_factory.mktemp("public-server")
-    with running(settings_for(folder, public=True, per_minute=1000)) as started:
+    with running(settings_for(folder, public=True, per_minute=1000, remote=rules)) as started:
         yield started
 
 

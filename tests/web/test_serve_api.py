@@ -140,6 +140,39 @@ def test_a_failed_public_job_leaves_nothing_either(public):
     assert public.cleared()
 
 
+def test_a_file_is_fetched_by_its_address(public, site):
+    taken = public.client.post("/v1/verifications", json={"url": f"{site}/clip.png"}, params={"wait": 30})
+    assert taken.status_code == 202
+    assert taken.json()["checks"][0] == {"check": "fetch", "status": "found", "code": "", "summary": ""}
+    done = public.client.get(taken.headers["location"], params={"wait": 30}).json()
+    assert done["report"]["verdict"] == "inconclusive"
+    assert public.cleared()
+
+
+def test_the_page_takes_an_address_too(public, site):
+    word = public.form()
+    form = {"word": (None, word), "address": (None, f"{site}/clip.png"), "file": ("", b"")}
+    taken = public.client.post("/verifications", files=form)
+    assert taken.status_code == 303, taken.text
+    report = public.client.get(taken.headers["location"], headers={"accept": "text/html"})
+    while 'class="verdict' not in report.text:
+        assert "data-progress" in report.text
+        report = public.client.get(taken.headers["location"], headers={"accept": "text/html"})
+    assert "clip.png" not in report.text
+    assert public.cleared()
+
+
+def test_an_address_that_leads_inwards_fails_in_words(public, site):
+    taken = public.client.post("/v1/verifications", json={"url": f"{site}/private"}, params={"wait": 30})
+    done = public.client.get(taken.headers["location"], params={"wait": 30}).json()
+    assert (done["state"], done["problem"]["code"]) == ("failed", "address.port")
+    inwards = {"url": "https://[::ffff:10.0.0.1]/x"}
+    taken = public.client.post("/v1/verifications", json=inwards, params={"wait": 30})
+    done = public.client.get(taken.headers["location"], params={"wait": 30}).json()
+    assert (done["state"], done["problem"]["code"]) == ("failed", "address.private")
+    assert public.cleared()
+
+
 def test_reports_go_when_their_time_is_over(tmp_path, monkeypatch):
     import asyncio
 

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from generators.did.engine import DId
     from generators.embedded.engine import Portrait
     from generators.facefusion.engine import FaceFusion
     from generators.liveportrait.engine import LivePortrait
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from thsafe.verification import verify, verify_many
 
 __all__ = [
+    "DId",
     "FaceFusion",
     "LivePortrait",
     "Output",
@@ -36,6 +38,7 @@ __distribution__ = "thsafe"
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DId": "generators.did.engine",
     "FaceFusion": "generators.facefusion.engine",
     "LivePortrait": "generators.liveportrait.engine",
     "Output": "thsafe.core.types",

@@ -29,6 +29,7 @@ _ENGINES: Mapping[str, str] = {
     "sadtalker": "generators.sadtalker.engine:SadTalker",
     "liveportrait": "generators.liveportrait.engine:LivePortrait",
     "facefusion": "generators.facefusion.engine:FaceFusion",
+    "did": "generators.did.engine:DId",
 }
 _CAST = "generators.embedded.cast:CAST"
 _VOICE = "generators.speech.espeak:Espeak"
@@ -152,6 +153,25 @@ class LipsyncMeter(Protocol):
 def lipsync_meter(home: Home, *, device: str) -> LipsyncMeter:
     """SyncNet with the weights that the user has pulled."""
     found: LipsyncMeter = _load("detectors.lipsync.evaluate:LipsyncMeter")(home, device=device)
+    return found
+
+
+class VendorAccount(Protocol):
+    """An account at D-ID; see ``generators.did.account``."""
+
+    def keep(self, secret: str) -> None:
+        """Keep a key in the system's keyring."""
+
+    def credits(self) -> tuple[float, float]:
+        """Credits that remain, and all that were bought."""
+
+    def forget(self, kind: str, name: str) -> None:
+        """Have the vendor delete a job and its files."""
+
+
+def vendor_account() -> VendorAccount:
+    """The account whose key is found on this machine."""
+    found: VendorAccount = _load("generators.did.account:Account")()
     return found
 
 

@@ -20,6 +20,7 @@ from thsafe.cli.neural import (
     sadtalker_options,
 )
 from thsafe.cli.swap import swap
+from thsafe.cli.talk import talk
 from thsafe.cli.terminal import print_json, progress_on_stderr, style
 from thsafe.core.errors import UsageError
 
@@ -40,6 +41,7 @@ def generate() -> None:
 
 
 generate.add_command(swap)
+generate.add_command(talk)
 
 
 def _portrait_options(command: _Command) -> _Command:

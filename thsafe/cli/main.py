@@ -39,6 +39,7 @@ _COMMANDS = {
     "log": ("thsafe.cli.log:log", "Read and prove the audit log."),
     "db": ("thsafe.cli.db:db", "Look after the database: version, backup, moving it."),
     "policy": ("thsafe.cli.policy:policy", "Show and test the rules of the gate."),
+    "did": ("thsafe.cli.did:did", "The account at D-ID: key, credits, jobs."),
     "engines": ("thsafe.cli.engines:engines", "Who can render, with what, under which licence."),
     "data": ("thsafe.cli.data:data", "Face crops and lists to train and measure detectors with."),
     "detector": ("thsafe.cli.detector:detector", "Train, measure and export a detector of manipulated faces."),

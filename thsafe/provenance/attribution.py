@@ -7,6 +7,7 @@ still heard or seen there, ``inputTo`` what only went into the making.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thsafe.core.errors import ThsafeError
@@ -32,9 +33,16 @@ def ingredients_of(request: Request, facts: Mapping[str, Json]) -> tuple[Ingredi
 
     Args:
         request: the job.
-        facts: ``Draft.facts``; ``voice`` tells whether a recording is kept in the output.
+        facts: ``Draft.facts``; ``voice`` tells whether a recording is kept in the output, ``obtained`` names files that
+            came from elsewhere while it was made (``path``, ``title``, ``media_type``), such as a vendor's video.
     """
-    return tuple(
+    obtained = tuple(
+        Ingredient(
+            path=Path(item["path"]), relationship="componentOf", title=item["title"], media_type=item["media_type"]
+        )
+        for item in facts.get("obtained", ())
+    )
+    return obtained + tuple(
         Ingredient(
             path=ref.path,
             relationship=_relationship(ref, facts),

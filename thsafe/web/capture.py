@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Path, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 
 from thsafe.catalogue import LANGUAGES, Catalogue, Phrase, catalogue
 from thsafe.consent.collect import ConsentRequest, parse_request
@@ -29,8 +29,9 @@ from thsafe.consent.words import in_words
 from thsafe.core.errors import InputError, UsageError
 from thsafe.media.files import write_failure
 from thsafe.web import pages
+from thsafe.web.forms import file_of, form_of, stored_picture, text_of
 from thsafe.web.problems import ServiceError, unknown
-from thsafe.web.stagedoor import form_of, guarded, text_of
+from thsafe.web.stagedoor import guarded
 
 if TYPE_CHECKING:
     from thsafe.consent.record import ConsentRecord
@@ -127,12 +128,13 @@ async def take(request: Request) -> Response:
     """The request's file."""
     fields = await form_of(request)
     try:
-        given = fields.get("request")
-        if not isinstance(given, UploadFile) or not given.size:
+        given = file_of(fields, "request")
+        if given is None:
             raise UsageError("No file was chosen.", code="upload.empty", next_step="go back and choose the request")
-        if given.size > _MOST_REQUEST:
+        data = await given.read(_MOST_REQUEST + 1)
+        if len(data) > _MOST_REQUEST:
             raise malformed("consent request", f"{given.size} bytes")
-        asked = _read(await given.read())
+        asked = _read(data)
     finally:
         await fields.close()
     sitting = _sittings(request).new(asked)
@@ -290,7 +292,7 @@ def _sign(sitting: Sitting, fields: FormData, service: Service) -> ConsentRecord
         _check_recording(sitting)
         return Desk(home=service.settings.home).give(
             sitting.request,
-            portrait=_picture(sitting, fields),
+            portrait=stored_picture(fields, "picture", sitting.picture) if file_of(fields, "picture") else None,
             name=name or None,
             recording=sitting.recording,
             check_words=text_of(fields, "check") == "yes",
@@ -298,19 +300,6 @@ def _sign(sitting: Sitting, fields: FormData, service: Service) -> ConsentRecord
     finally:
         for path in (sitting.recording, sitting.picture):
             path.unlink(missing_ok=True)
-
-
-def _picture(sitting: Sitting, fields: FormData) -> FilePath | None:
-    from thsafe.core.types import MediaKind
-    from thsafe.generation import media_input
-
-    given = fields.get("picture")
-    if not isinstance(given, UploadFile) or not given.size:
-        return None
-    with sitting.picture.open("wb") as file:
-        shutil.copyfileobj(given.file, file)
-    media_input("portrait", sitting.picture, MediaKind.IMAGE)
-    return sitting.picture
 
 
 def _check_recording(sitting: Sitting) -> None:

@@ -25,21 +25,16 @@ from thsafe.core.errors import ThsafeError, UsageError
 from thsafe.media.files import write_failure
 from thsafe.web import pages
 from thsafe.web.access import require
+from thsafe.web.forms import form_of, text_of
 from thsafe.web.problems import ServiceError, answer, status_of, unknown, wants_page
 from thsafe.web.tokens import Scope, Token, Tokens
-from thsafe.web.uploads import check_announced
 
 if TYPE_CHECKING:
-    from starlette.datastructures import FormData
-
     from thsafe.web.service import Service
     from thsafe.web.settings import Settings
 
 _TOKEN_NAME = "studio page"  # noqa: S105 - what a token is called
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-_MOST_FILES = 3
-_MOST_FIELDS = 40
-_MOST_FIELD = 64 << 10
 
 
 class StudioRoute(APIRoute):
@@ -136,31 +131,6 @@ async def log_in(request: Request) -> Response:
     if service.access.log_in(request, response, text_of(fields, "token")):
         return response
     return pages.render_form(request, "studio_login.html", status=403, wrong=True)
-
-
-async def form_of(request: Request) -> FormData:
-    """A form from one of our pages, its files on disk; raises UsageError ``upload.form`` or ServiceError.
-
-    The body's length is known before it is read, so nothing grows beyond what was announced and allowed.
-    """
-    from starlette.exceptions import HTTPException
-
-    service: Service = request.app.state.service
-    if not request.headers.get("content-length", "").isdigit():
-        raise UsageError("The form does not say how long it is.", code="upload.form", next_step="send Content-Length")
-    check_announced(request, service.settings, service.schedule.folders.room())
-    try:
-        form = await request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_MOST_FIELD)
-    except HTTPException as problem:
-        raise UsageError("The form cannot be read.", code="upload.form", found=str(problem.detail)[:200]) from problem
-    service.access.check_form(request, text_of(form, "word"))
-    return form
-
-
-def text_of(form: FormData, name: str) -> str:
-    """A field's text; empty where there is none."""
-    value = form.get(name)
-    return value if isinstance(value, str) else ""
 
 
 def failure(request: Request, problem: ThsafeError) -> Response:

@@ -7,7 +7,6 @@ process of its own, through the same engine, gate and marks as ``thsafe generate
 from __future__ import annotations
 
 import re
-import shutil
 from functools import cache
 from importlib import resources
 from pathlib import Path as FilePath
@@ -16,21 +15,21 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Path, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 
 from thsafe.catalogue import LANGUAGES
 from thsafe.consent.grant import SELF_PURPOSES, create_self_consent
 from thsafe.consent.vocabulary import PURPOSES
 from thsafe.core.errors import UsageError
-from thsafe.core.types import Json, MediaKind
-from thsafe.generation import drawn_portrait, media_input, text_input
-from thsafe.media.files import write_failure
+from thsafe.core.types import Json
+from thsafe.generation import drawn_portrait, text_input
 from thsafe.registry import drawn_person_digests
 from thsafe.web import pages
+from thsafe.web.forms import form_of, stored, stored_picture, text_of
 from thsafe.web.jobs import State
 from thsafe.web.problems import problem_of, status_of, unknown
 from thsafe.web.productions import Production, Productions
-from thsafe.web.stagedoor import door, form_of, guarded, text_of
+from thsafe.web.stagedoor import door, guarded
 
 if TYPE_CHECKING:
     from thsafe.web.service import Service
@@ -182,10 +181,10 @@ def _job(fields: FormData, films: Productions, film: Production, settings: Setti
     if film.title:
         words["person"] = film.title
     else:
-        words["image"] = str(_picture(fields, folder))
+        words["image"] = str(stored_picture(fields, "picture", folder / "portrait"))
     voice = text_of(fields, "voice") or "en-us"
     if text_of(fields, "speech") == "audio":
-        words["audio"] = str(_stored(fields, "audio", folder / "audio"))
+        words["audio"] = str(stored(fields, "audio", folder / "audio"))
     else:
         text = text_of(fields, "text").replace("\r\n", "\n")  # as browsers send what they count as one character
         _check_text(text)
@@ -220,7 +219,7 @@ def _options(fields: FormData, film: Production, folder: FilePath, settings: Set
     if not film.title and kind == "self":
         _agree(folder / "portrait", purpose, text_of(fields, "speech"), territories, settings)
     elif not film.title and kind == "record":
-        record = _stored(fields, "record", folder / "consent.json")
+        record = stored(fields, "record", folder / "consent.json")
         if record.stat().st_size > _MOST_CONSENT:
             raise UsageError("This is no consent record: it is too large.", code="consent.malformed")
         options["consent"] = [str(record)]
@@ -236,34 +235,11 @@ def _agree(picture: FilePath, purpose: str, speech: str, territories: list[str],
     where = territories or ["WORLD"]
     check_self_reach(modes=[mode], purposes=[purpose])
     check_scope(modes=[mode], purposes=[purpose], territories=where, prohibited=())
-    media_input("portrait", picture, MediaKind.IMAGE)
     desk = Desk(home=settings.home)
     record = create_self_consent(
         settings.home, portrait=picture, purposes=[purpose], modes=[mode], territories=where, days=1, max_uses=1
     )
     desk.log_created(record)
-
-
-def _picture(fields: FormData, folder: FilePath) -> FilePath:
-    path = _stored(fields, "picture", folder / "portrait")
-    media_input("portrait", path, MediaKind.IMAGE)
-    return path
-
-
-def _stored(fields: FormData, name: str, target: FilePath) -> FilePath:
-    """An uploaded file under a name of ours; what it was called elsewhere is of no use here."""
-    given = fields.get(name)
-    if not isinstance(given, UploadFile) or not given.size:
-        raise UsageError(
-            "No file was chosen.", code="upload.empty", found=f"nothing as {name}", next_step="go back and choose one"
-        )
-    given.file.seek(0)
-    try:
-        with target.open("xb") as file:
-            shutil.copyfileobj(given.file, file)
-    except OSError as problem:
-        raise write_failure(target, problem.errno, given.size) from problem
-    return target
 
 
 def _check_text(text: str) -> None:

@@ -30,6 +30,7 @@ def evidence(samples: NDArray[np.float32], sample_rate: int) -> Grid | None:
     """
     import cv2
     import soxr
+    from scipy.fft import rfft
 
     sound = np.asarray(samples, dtype=np.float32).ravel()
     if sample_rate != ANALYSIS_RATE:
@@ -38,8 +39,8 @@ def evidence(samples: NDArray[np.float32], sample_rate: int) -> Grid | None:
         return None
     pieces = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[::HOP]
     window = np.hanning(WINDOW).astype(np.float32)
-    spectrum = np.fft.rfft(pieces * window, axis=1)
-    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+    spectrum = rfft(pieces * window, axis=1)
+    power: Grid = spectrum.real**2 + spectrum.imag**2
     floor = max(float(np.mean(power)) * _SILENCE, 1e-12)
     log = np.log(power + floor).astype(np.float32)
     # First the spectral envelope of each step, then what lasts longer than a few cells: one after the other they leave

@@ -67,6 +67,11 @@ class Home:
         return self.path / "approvers.json"
 
     @property
+    def engines(self) -> Path:
+        """Which engines of other packages may run here (``thsafe.plugins``)."""
+        return self.path / "engines.json"
+
+    @property
     def cache(self) -> Path:
         """What can be made again at any time; may be deleted."""
         return self.path / "cache"

@@ -45,12 +45,19 @@ def engine_names() -> tuple[str, ...]:
 
 
 def engine(name: str) -> type[Generator]:
-    """The class of the named engine; importing it loads no weights.
+    """The class of the named engine, built in or an allowed plug-in; importing it loads no weights.
 
     Raises:
-        UsageError: ``engine.unknown``.
+        UsageError: ``engine.unknown`` or ``engine.not-allowed``.
+        EngineError: ``engine.plugin``: a plug-in that cannot be used.
     """
     if name not in _ENGINES:
+        from thsafe.home import Home
+        from thsafe.plugins import load
+
+        plugin = load(name, Home.default(), engine_names())
+        if plugin is not None:
+            return plugin
         raise UsageError(
             f'There is no engine called "{name}".',
             code="engine.unknown",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib.util
 import io
 import json
@@ -41,11 +42,13 @@ from thsafe.core.errors import (
     ThsafeError,
     UsageError,
 )
-from thsafe.core.types import Silent
+from thsafe.core.types import MediaKind, Request, Silent, Task
+from thsafe.generation import media_input, text_input
 from thsafe.home import Home
 from thsafe.keys.ring import KeyRing
 from thsafe.registry import draw_person
 from thsafe.remote import RemoteRules
+from thsafe.testing import generator_contract
 
 _found = importlib.util.spec_from_file_location("did_server", Path(__file__).with_name("did_server.py"))
 assert _found is not None
@@ -370,6 +373,25 @@ def test_a_talk_is_made_disclosed_and_the_vendor_named(account, service, home, f
         assert SECRET.encode() not in path.read_bytes(), path
     assert SECRET.encode() not in out.read_bytes()
     del output
+    assert _left(tmp_path) == []
+
+
+def test_what_it_yields_is_a_draft(account, face, home, tmp_path) -> None:
+    request = Request(
+        task=Task.SAY,
+        engine="did",
+        inputs=(media_input("portrait", face, MediaKind.IMAGE), text_input("Hello.")),
+        params={"kind": "talks", "voice": "x", "provider": "microsoft"},
+        purpose="testing",
+        job_id="j",
+        nonce="n",
+    )
+    permit: Any = None
+    draft = DId(client=account, home=Home(home)).render(request, permit, Silent())
+    generator_contract.check_draft(draft)
+    assert _left(tmp_path)
+    del draft
+    gc.collect()
     assert _left(tmp_path) == []
 
 

@@ -37,6 +37,7 @@ from thsafe.core.errors import (
 from thsafe.core.types import MediaKind, Silent
 from thsafe.generation import media_input
 from thsafe.registry import draw_person
+from thsafe.testing import generator_contract
 
 SCRIPT = '''
 """Does what FaceFusion 3.8.1's headless-run does, but for the faces: options, folders, words, jobs, exit codes."""
@@ -213,7 +214,10 @@ def _render(folder: Path, face: Path, film: Path, *, timeout: float = 60, progre
         media_input("target", film, MediaKind.VIDEO),
         driver.Checkout(folder=folder, python=Path(sys.executable), timeout=timeout),
         driver.Manner(**{"model": "ghost_1_256", **manner}),
-        facts={},
+        facts={
+            "digital_source_type": "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia",
+            "software_agent": {"name": "a test"},
+        },
         progress=progress or Silent(),
     )
 
@@ -223,7 +227,8 @@ def test_pictures_come_back_and_nothing_stays(folder, told, face, film, tmp_path
     before = sorted(folder.rglob("*"))
     progress = Heard()
     draft = _render(folder, face, film, progress=progress, faces="reference", reference_frame=7, enhance=True)
-    assert len(list(draft.frames)) == draft.frame_count == 20
+    assert draft.frame_count == 20
+    generator_contract.check_draft(draft)
     assert draft.sound is None, "the film has none"
     assert _left(tmp_path) == []
     assert sorted(folder.rglob("*")) == before, "the user's folder is as it was"

@@ -23,10 +23,20 @@ def engines() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """Show the engines and which are ready."""
+    from thsafe.core.errors import ThsafeError
     from thsafe.home import Home
+    from thsafe.plugins import plugins
     from thsafe.registry import engine_names
 
-    rows = [_facts(name, Home.default()) for name in engine_names()]
+    home = Home.default()
+    offered = plugins(home, engine_names())
+    rows = [_facts(name, home) for name in engine_names()]
+    others: list[str] = []
+    for item in offered:
+        try:
+            rows.append(_facts(item.name, home))
+        except ThsafeError as problem:  # not allowed, or broken
+            others.append(f"{item.name}: {item.package} {item.version}; {problem.message} {problem.next_step}")
     if as_json:
         print_json(rows)
         return
@@ -34,6 +44,8 @@ def list_(as_json: bool) -> None:
     for row in rows:
         use = "commercial use allowed" if row["commercial_use"] else "non-commercial use only"
         click.echo(f"{row['name']:<{width}} {row['state']:<20} {', '.join(row['tasks'])}; {use}")
+    for line in others:
+        click.echo(line)
 
 
 @engines.command()
@@ -74,6 +86,32 @@ def check(name: str) -> None:
             if installed_path(find_card(model), home):
                 verify(find_card(model), home, progress=progress)
     click.echo(f"{name} can render")
+
+
+@engines.command(epilog="Example:\n\n\b\n  thsafe engines allow still")
+@click.argument("name")
+def allow(name: str) -> None:
+    """Let an engine of another installed package run here.
+
+    It is code that runs with all your rights: allow what you trust. Consent, policy and marks stay as they are.
+    """
+    from thsafe import plugins
+    from thsafe.home import Home
+    from thsafe.registry import engine_names
+
+    item = plugins.allow(name, Home.default(), engine_names())
+    click.echo(f"allowed: {item.name} of {item.package} {item.version}")
+
+
+@engines.command()
+@click.argument("name")
+def withdraw(name: str) -> None:
+    """Let an engine of another package run no more."""
+    from thsafe import plugins
+    from thsafe.home import Home
+
+    plugins.withdraw(name, Home.default())
+    click.echo(f"no longer allowed: {name}")
 
 
 def _facts(name: str, home: Home) -> dict[str, Json]:

@@ -19,6 +19,7 @@ from thsafe.cli.neural import (
     only_for,
     sadtalker_options,
 )
+from thsafe.cli.plugin import plugin
 from thsafe.cli.swap import swap
 from thsafe.cli.talk import talk
 from thsafe.cli.terminal import print_json, progress_on_stderr, style
@@ -42,6 +43,7 @@ def generate() -> None:
 
 generate.add_command(swap)
 generate.add_command(talk)
+generate.add_command(plugin)
 
 
 def _portrait_options(command: _Command) -> _Command:

@@ -21,7 +21,7 @@ class Server:
     """One server and how to talk to it."""
 
     def __init__(self, settings, address, app):
-        self.settings, self.address = settings, address
+        self.settings, self.address, self.app = settings, address, app
         self.sandbox = app.state.service.schedule.sandbox
         self.port = int(address.rpartition(":")[2])
         self.client = httpx.Client(base_url=address, timeout=60)

@@ -155,7 +155,10 @@ def test_the_printed_address_works_once(settings):
 def test_what_a_killed_studio_left_opens_nothing(settings):
     from thsafe.web.tokens import Scope, Tokens
 
-    left = Tokens(settings.tokens).new("studio page", [Scope.STUDIO], days=1)[1]
+    with inside(settings):
+        (page,) = Tokens(settings.tokens).all()
+    left = Tokens(settings.tokens).new(page.name, [Scope.STUDIO], days=1)[1]
+    other = Tokens(settings.tokens).new("studio page of another folder", [Scope.STUDIO], days=1)[1]
     (settings.data / "capture" / "somebody").mkdir(parents=True)
     (settings.data / "capture" / "somebody" / "recording").write_bytes(b"a face")
     half = settings.data / "films" / SOME_ID
@@ -163,6 +166,7 @@ def test_what_a_killed_studio_left_opens_nothing(settings):
     (half / "film.mp4").write_bytes(b"half")
     with inside(settings) as browser:
         assert browser.get("/studio", headers={"Authorization": f"Bearer {left}"}).status_code == 401
+        assert browser.get("/studio", headers={"Authorization": f"Bearer {other}"}).status_code == 200
         assert not (settings.data / "capture" / "somebody").exists()
         assert not half.exists()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -49,8 +50,8 @@ def browse(camera, studio):
     yield start
     for context in contexts:
         context.close()
-    # Refusals are answered with 400 and 403, which the console notes.
-    assert [text for text in complaints if "status of 40" not in text] == []
+    # Refusals are answered with 400, 403 and 422, which the console notes.
+    assert [text for text in complaints if "status of 4" not in text] == []
 
 
 def _elsewhere(url, studio):
@@ -146,6 +147,11 @@ def test_consent_before_the_camera(browse, studio, request_file, photo, tmp_path
     page.wait_for_selector("text=Recorded.")
     assert page.evaluate("document.querySelector('[data-view]').src").startswith("blob:")
     assert studio.files() == []  # nothing is sent before the person signs
+    page.set_input_files("#picture", str(request_file))
+    page.click("form.studio [type=submit]")
+    page.wait_for_selector("text=input.not-media")
+    assert studio.files() == []  # nothing was signed, and nothing is left of it
+    page.set_input_files("#picture", str(tmp_path / "me.png"))
     page.click("form.studio [type=submit]")
     page.wait_for_selector("h1:has-text('Signed')")
     assert studio.files() == []
@@ -243,3 +249,34 @@ def test_axe_finds_nothing(browse, request_file, scheme):
     page.click("text=Bedingungen lesen")
     page.wait_for_selector("[data-begin]:visible")
     assert _violations(page) == []
+
+
+def test_axe_finds_nothing_while_and_after(camera, studio, monkeypatch):
+    """The page of a film that is being made, by a worker that only waits, and of one that is done."""
+    from thsafe.web import productions
+
+    waiting = "import json, time; print(json.dumps({'stage': 'rendering', 'total': 4, 'done': 1}), flush=True); time.sleep(99)"
+    monkeypatch.setattr(productions, "_COMMAND", (sys.executable, "-c", waiting))
+    context = camera.new_context(bypass_csp=True, locale="de-DE", color_scheme="dark")
+    context.add_cookies([{"name": "thsafe_token", "value": studio.token(), "url": studio.address}])
+    try:
+        page = context.new_page()
+        page.goto(studio.address + "/studio")
+        page.fill("#text", "Hallo.")
+        page.click("form.studio button[type=submit]")
+        page.wait_for_selector("text=Zeichnet, kennzeichnet und markiert")
+        assert page.evaluate("document.querySelector('progress').value") == 25
+        assert _violations(page) == []
+        film = studio.server.app.state.productions.find(page.url.partition("?")[0].rpartition("/")[2])
+        made = {"sha256": "0" * 64, "manifest": "urn:c2pa:0", "watermark": "00", "entry": 1, "seconds": 1.0}
+        film.made, film.state = made, productions.State.DONE
+        page.wait_for_selector("video")  # the page looks by itself
+        assert _violations(page) == []
+        page.goto(studio.address + "/studio")
+        assert _violations(page) == []
+        page.click(".films a")
+        page.click("text=Diesen Film löschen")
+        page.wait_for_selector("text=Noch nichts.")
+        assert studio.files() == []
+    finally:
+        context.close()

@@ -8,6 +8,7 @@ this machine or come through a proxy.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import hmac
 import ipaddress
 import secrets
@@ -179,7 +180,7 @@ def create_studio(settings: Settings, ticket: Ticket | None = None) -> FastAPI:
     async def life(whole: FastAPI) -> AsyncIterator[Any]:
         async with inner(whole) as state:
             tokens: Tokens = whole.state.access.tokens
-            token, secret = _own_token(tokens)
+            token, secret = _own_token(tokens, settings)
             whole.state.ticket.give(secret)
             whole.state.sittings.start()
             await whole.state.productions.start()
@@ -194,12 +195,13 @@ def create_studio(settings: Settings, ticket: Ticket | None = None) -> FastAPI:
     return app
 
 
-def _own_token(tokens: Tokens) -> tuple[Token, str]:
-    """A token for the ticket; what a killed studio left of its kind is revoked."""
+def _own_token(tokens: Tokens, settings: Settings) -> tuple[Token, str]:
+    """A token for the ticket; what a killed studio over the same folder left is revoked."""
+    name = f"{_TOKEN_NAME} {hashlib.sha256(bytes(settings.data.absolute())).hexdigest()[:8]}"
     for token in tokens.all():
-        if token.name == _TOKEN_NAME:
+        if token.name == name:
             tokens.revoke(token.id)
-    return tokens.new(_TOKEN_NAME, [Scope.STUDIO], days=1)
+    return tokens.new(name, [Scope.STUDIO], days=1)
 
 
 def _take_back(tokens: Tokens, token: Token) -> None:

@@ -73,7 +73,16 @@ def plugin(
             next_step="--task " + "|".join(str(item) for item in kind.info.tasks),
         )
     with progress_on_stderr() as progress:
-        output = kind(**job, progress=progress).run(wanted, refs, params, output_path, force=force)
+        try:
+            output = kind(**job, progress=progress).run(wanted, refs, params, output_path, force=force)
+        except KeyError as problem:  # what Request.input and a mapping of parameters raise
+            raise UsageError(
+                f"{name} misses an input or a parameter.",
+                code="usage.input",
+                found=str(problem.args[0])[:100] if problem.args else "",
+                next_step="--input ROLE=FILE or --set NAME=VALUE",
+                log="nothing was written",
+            ) from problem
     show_output(output, as_json=as_json)
 
 

@@ -46,6 +46,10 @@ class Server:
             time.sleep(0.02)
         return self.left() == []
 
+    def folders(self):
+        """The folders of jobs, whatever is being written in them."""
+        return sorted(path.name for path in self.settings.jobs.iterdir())
+
     def left(self):
         """Everything that is on disk for jobs."""
         return sorted(str(path.relative_to(self.settings.jobs)) for path in self.settings.jobs.rglob("*"))

@@ -106,10 +106,10 @@ def test_refusals_are_problem_details(server, method, path, options, status, cod
 
 
 def test_a_refused_upload_leaves_no_folder(server):
-    before = server.left()
+    before = server.folders()
     server.client.post("/v1/verifications", content=b"", headers={"content-type": "image/png"})
     server.client.post("/v1/verifications", files={"other": b"x"})
-    assert server.left() == before
+    assert server.folders() == before
 
 
 def test_the_report_can_be_saved_as_one_file(server, photo):

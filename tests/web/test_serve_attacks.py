@@ -124,7 +124,7 @@ def test_a_body_of_two_gigabytes_is_refused_before_it_is_sent(server):
 
 
 def test_a_body_without_a_length_stops_at_the_limit(server):
-    before = server.left()
+    before = server.folders()
 
     def pieces():
         for _ in range(200):
@@ -134,11 +134,11 @@ def test_a_body_without_a_length_stops_at_the_limit(server):
         answer = server.client.post("/v1/verifications", content=pieces(), headers={"content-type": "video/mp4"})
         assert answer.status_code == 413
     time.sleep(0.2)
-    assert server.left() == before
+    assert server.folders() == before
 
 
 def test_a_sender_that_pauses_is_cut_off(server):
-    before = server.left()
+    before = server.folders()
     head = (
         f"POST /v1/verifications HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: video/mp4\r\n"
         "Content-Length: 1000\r\n\r\nabc"
@@ -147,11 +147,11 @@ def test_a_sender_that_pauses_is_cut_off(server):
     answer = talk(server, head.encode())
     assert b" 408 " in answer.split(b"\r\n")[0]
     assert time.monotonic() - began < 8
-    assert server.left() == before
+    assert server.folders() == before
 
 
 def test_a_sender_that_hangs_up_leaves_nothing(server):
-    before = server.left()
+    before = server.folders()
     head = (
         f"POST /v1/verifications HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: video/mp4\r\n"
         "Content-Length: 100000\r\n\r\nabc"
@@ -160,9 +160,9 @@ def test_a_sender_that_hangs_up_leaves_nothing(server):
         line.sendall(head.encode())
         time.sleep(0.3)
     until = time.monotonic() + 5
-    while server.left() != before and time.monotonic() < until:
+    while server.folders() != before and time.monotonic() < until:
         time.sleep(0.05)
-    assert server.left() == before
+    assert server.folders() == before
 
 
 def test_sixty_four_uploads_at_once(server, photo):
@@ -272,9 +272,9 @@ def test_a_form_needs_the_word_of_our_page(server, photo):
 
 
 def test_a_form_without_its_word_writes_no_file(server):
-    before = server.left()
+    before = server.folders()
     server.client.post("/verifications", files={"file": ("a.png", bytes(2 << 20))})
-    assert server.left() == before
+    assert server.folders() == before
 
 
 @pytest.mark.parametrize("target", ["delete", "DELETE"])

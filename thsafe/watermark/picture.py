@@ -30,7 +30,7 @@ _PLAIN_RMS = (0.43, 0.92, 0.85)
 _TEXTURE_GAIN = (0.15, 0.45, 0.45)
 _MOST_GAIN = (2.0, 2.6, 2.6)
 _FACE_LUMA = 0.8
-_SIZES, _STRENGTHS = (300, 512, 720, 1080), (1.12, 1.0, 0.95, 0.9)
+_SIZES, _STRENGTHS = (300, 512, 720, 1080), (1.12, 1.0, 0.85, 0.8)
 """Pixels of the shorter side and the strength there: small pictures have fewer pixels to carry the same id."""
 _REFRESH_DIFFERENCE = 5.0
 """Mean change of the 64-cell thumbnail, in code values, that calls for a new mask."""

@@ -29,6 +29,12 @@ def visitor(studio):
         yield client
 
 
+@pytest.fixture
+def espeak():
+    """The voice that speaks texts."""
+    pytest.importorskip("espeakng_loader", reason="the optional voice is not installed")
+
+
 def word_of(page):
     return page.text.split('name="word" value="')[1].split('"')[0]
 
@@ -302,7 +308,7 @@ def test_what_is_no_picture_and_no_sound_is_refused(studio, visitor, photo):
     assert studio.files() == []
 
 
-def test_a_person_who_has_not_agreed_is_refused_with_the_next_step(studio, visitor, photo):
+def test_a_person_who_has_not_agreed_is_refused_with_the_next_step(studio, visitor, photo, espeak):
     answer = send(visitor, {"picture": ("../../<b>.png", photo)}, portrait="own")
     film = ended(visitor, answer.url.path)
     assert film["state"] == "failed"
@@ -423,10 +429,8 @@ def test_stopping_a_film_leaves_nothing_and_lets_the_next_begin(films):
         await _until(first, lambda film: film.done == 3)
         assert first.facts() == {"state": "running", "stage": "rendering", "done": 3, "total": 4}
         worker = first.worker
-        began = time.monotonic()
         await line.delete(first)
-        assert time.monotonic() - began < 8
-        assert worker.returncode is not None
+        assert worker.returncode == -signal.SIGTERM  # asked, not killed
         assert not line.folder(first).exists()
         await _until(second, lambda film: film.done == 3)
 
@@ -457,7 +461,7 @@ def test_the_line_is_short(films):
     assert films(steps) == []
 
 
-def test_a_killed_studio_leaves_no_half_film(settings):
+def test_a_killed_studio_leaves_no_half_film(settings, espeak):
     """Killed outright while a film is drawn: its worker notices and stops, the next studio clears the folder away."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

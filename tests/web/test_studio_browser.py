@@ -74,6 +74,7 @@ def wide(page):
 
 
 def test_a_film_from_a_text_with_progress_preview_and_download(browse, studio):
+    pytest.importorskip("espeakng_loader", reason="the optional voice is not installed")
     page = browse()
     assert page.is_hidden("#picture")
     assert page.is_hidden("#audio")
@@ -105,6 +106,7 @@ def test_a_film_from_a_text_with_progress_preview_and_download(browse, studio):
 
 
 def test_without_scripts_a_refusal_comes_by_itself(browse, studio, photo, tmp_path):
+    pytest.importorskip("espeakng_loader", reason="the optional voice is not installed")
     (tmp_path / "me.png").write_bytes(photo)
     page = browse(java_script_enabled=False)
     page.check("#own")

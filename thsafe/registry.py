@@ -31,6 +31,7 @@ _ENGINES: Mapping[str, str] = {
     "facefusion": "generators.facefusion.engine:FaceFusion",
     "did": "generators.did.engine:DId",
 }
+_PLUGIN = "thsafe.plugins:load"
 _CAST = "generators.embedded.cast:CAST"
 _VOICE = "generators.speech.espeak:Espeak"
 _DRAW = "generators.embedded.cast:draw"
@@ -53,9 +54,8 @@ def engine(name: str) -> type[Generator]:
     """
     if name not in _ENGINES:
         from thsafe.home import Home
-        from thsafe.plugins import load
 
-        plugin = load(name, Home.default(), engine_names())
+        plugin: type[Generator] | None = _load(_PLUGIN)(name, Home.default(), engine_names())
         if plugin is not None:
             return plugin
         raise UsageError(

@@ -22,6 +22,8 @@ MARKS = ("label", "watermark", "mark", "manifest", "c2pa", "sign", "log", "gate"
 OFF = ("no", "skip", "disable", "without", "off", "strip", "remove", "hide", "bypass")
 VARIABLES = {
     "THSAFE_HOME", "THSAFE_DB", "THSAFE_CONSENT", "THSAFE_DEBUG", "NO_COLOR", "NO_PROXY", "no_proxy", "XDG_DATA_HOME",
+    # Where a user's own program is, and a vendor's key: they choose what draws, and never what is marked.
+    "THSAFE_SADTALKER", "THSAFE_FACEFUSION", "THSAFE_DID_KEY",
 }  # fmt: skip
 """Every variable whose value the source reads by name; a new one is looked at by a person before it stands here."""
 

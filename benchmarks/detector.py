@@ -37,6 +37,7 @@ class Lines:
 
 def make(options: argparse.Namespace) -> None:
     from detectors.faceforensics.card import write_card
+    from detectors.faceforensics.fit import fit_traces
     from detectors.faceforensics.listing import read_list
     from detectors.faceforensics.recipes import find_recipe
     from detectors.faceforensics.selfmade.corpus import find_sources, make_corpus
@@ -44,7 +45,12 @@ def make(options: argparse.Namespace) -> None:
 
     sources = find_sources(options.pictures, options.films)
     listing = make_corpus(options.work / "corpus", sources, progress=Lines())
-    recipe = find_recipe("small")
+    recipe = find_recipe(options.recipe)
+    if recipe.name == "traces":
+        weights, _ = fit_traces(recipe, read_list(listing, "train"), options.work / "run", progress=Lines())
+        how = "python benchmarks/detector.py make --recipe traces, from such pictures"
+        write_card(recipe, weights, listing, options.output, data=options.data, how=how, progress=Lines())
+        return
     run = Run(steps=options.steps, every=max(1, options.steps // 20), threads=options.threads, workers=options.workers)
     done = train(
         recipe, read_list(listing, "train"), read_list(listing, "val"), options.work / "run", run=run, progress=Lines()
@@ -94,6 +100,7 @@ def main() -> None:
     maker.add_argument("--films", type=Path, action="append", default=[])
     maker.add_argument("--work", type=Path, default=Path("build/detector"))
     maker.add_argument("--output", type=Path, default=SHIPPED)
+    maker.add_argument("--recipe", choices=["traces", "small"], default="traces")
     maker.add_argument("--steps", type=int, default=6000)
     maker.add_argument("--threads", type=int, default=2)
     maker.add_argument("--workers", type=int, default=0)

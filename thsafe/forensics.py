@@ -1,7 +1,7 @@
-"""Forensic detectors whose weights the user has pulled, as checks of the verification.
+"""Forensic detectors as checks of the verification: the one that comes with thsafe, and those that the user has pulled.
 
-They run only when asked for. What they find is evidence beside the rest, without strength, and decides nothing: the
-published weights are near chance on modern talking heads.
+What they find is evidence beside the rest and decides nothing. Our own looks where credentials, marks and log settle
+nothing; published ones only when asked for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thsafe.core.errors import MissingError
 from thsafe.core.types import Evidence, MediaKind, Status
 from thsafe.home import Home
 from thsafe.models import find_card, installed_path
@@ -22,12 +21,20 @@ _FRAMES = 12
 """Frames scored a file: the published figures are means over so many."""
 
 
-def forensic_checks(home: Home) -> dict[str, Callable[[Examination], Evidence]]:
-    """One check for each detector whose weights are all there.
+OWN = "detector.small"
 
-    Raises:
-        MissingError: ``detector.none``: none is installed.
-    """
+
+def check_own(examination: Examination) -> Evidence:
+    """The detector that comes with thsafe, on faces of pictures and videos."""
+    from thsafe.registry import run_own_detector
+
+    if examination.info.kind is MediaKind.AUDIO:
+        return _no_picture(OWN)
+    return run_own_detector(examination.sampled(), moving=examination.info.kind is MediaKind.VIDEO)
+
+
+def published_checks(home: Home) -> dict[str, Callable[[Examination], Evidence]]:
+    """One check for each published detector whose weights are all there."""
     from thsafe.registry import detectors
 
     found = {}
@@ -35,14 +42,6 @@ def forensic_checks(home: Home) -> dict[str, Callable[[Examination], Evidence]]:
         weights = [installed_path(find_card(card), home) for card in cards]
         if all(weights):
             found[f"detector.{name}"] = _check(name, [path for path in weights if path is not None])
-    if not found:
-        names = ", ".join(card for cards in detectors().values() for card in cards)
-        raise MissingError(
-            "No detector is installed: thsafe ships no weights of others.",
-            code="detector.none",
-            found=f"nothing of {names}",
-            next_step="thsafe models pull mesoinception-f2f",
-        )
     return found
 
 
@@ -51,14 +50,18 @@ def _check(name: str, weights: Sequence[Path]) -> Callable[[Examination], Eviden
 
     def check(examination: Examination) -> Evidence:
         if examination.info.kind is MediaKind.AUDIO:
-            return Evidence(
-                check=f"detector.{name}",
-                status=Status.NOT_EVALUATED,
-                summary="It looks at faces; this file has no picture.",
-                code="NOT-APPLICABLE",
-            )
+            return _no_picture(f"detector.{name}")
         frames = examination.sampled()
         step = max(1, len(frames) // _FRAMES)
         return run_detector(name, weights, frames[::step][:_FRAMES])
 
     return check
+
+
+def _no_picture(check: str) -> Evidence:
+    return Evidence(
+        check=check,
+        status=Status.NOT_EVALUATED,
+        summary="It looks at faces; this file has no picture.",
+        code="NOT-APPLICABLE",
+    )

@@ -7,7 +7,7 @@ watermark decide; nothing is averaged into one score.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from thsafe.core.clock import system_clock, to_text
 from thsafe.core.errors import ThsafeError
-from thsafe.core.types import Evidence, Json, MediaKind, Progress, Report, Silent, Status
+from thsafe.core.types import Evidence, Json, MediaKind, Progress, Report, Silent, Status, Verdict
 from thsafe.examination import Examination, not_evaluated
 from thsafe.home import Home
 from thsafe.installation import Installation
@@ -36,7 +36,7 @@ def verify(
     home: Home | None = None,
     progress: Progress | None = None,
     record: bool = True,
-    detectors: bool = False,
+    detectors: bool | None = None,
     at: datetime | None = None,
 ) -> Report:
     """Examine any picture, video or sound file and say what can be said about it.
@@ -46,7 +46,8 @@ def verify(
         home: keys, log and store to read marks with; the default is the user's own, if it exists.
         progress: told which check runs.
         record: add a line to the audit log, where there is one.
-        detectors: also let the installed forensic detectors look; their scores decide nothing.
+        detectors: None lets the detector that comes with thsafe look where nothing else settles where the file comes
+            from; True lets it and all installed ones look; False none. Their scores decide nothing.
         at: judge certificates and time stamps as of this moment instead of now.
 
     Raises:
@@ -61,7 +62,7 @@ def examine(
     home: Home | None = None,
     progress: Progress | None = None,
     record: bool = True,
-    detectors: bool = False,
+    detectors: bool | None = None,
     at: datetime | None = None,
     installation: Installation | None = None,
     found: Callable[[Evidence], None] | None = None,
@@ -78,7 +79,7 @@ def examine(
         installation: the home's, opened already.
         found: told each finding as soon as it is there.
     """
-    from thsafe.forensics import forensic_checks
+    from thsafe.forensics import OWN, check_own, published_checks
     from thsafe.media.digest import hash_file
     from thsafe.media.probe import probe
     from thsafe.provenance.crosscheck import CHECK as CROSSCHECK
@@ -86,7 +87,7 @@ def examine(
     from thsafe.provenance.isolated import warm_up
 
     telling = progress or Silent()
-    checks = {**_CHECKS, **forensic_checks(home or Home.default())} if detectors else _CHECKS
+    checks = dict(_CHECKS)
     warm_up()
     source = Path(path)
     info = probe(source)
@@ -95,14 +96,21 @@ def examine(
     examination = Examination(
         path=source, info=info, sha256=hash_file(source), home=place, installation=installation, at=at
     )
-    evidence = []
+    evidence: list[Evidence] = []
     if is_installed():
-        checks = {**checks, CROSSCHECK: _check_second_reader}
-    for name, check in checks.items():
-        telling.start(name, None)
-        evidence.append(_run(name, check, examination))
-        if found is not None:
-            found(evidence[-1])
+        checks[CROSSCHECK] = _check_second_reader
+
+    def run(checks: Mapping[str, Check]) -> None:
+        for name, check in checks.items():
+            telling.start(name, None)
+            evidence.append(_run(name, check, examination))
+            if found is not None:
+                found(evidence[-1])
+
+    run(checks)
+    # networks are slow to load: ours is asked only where nothing else has an answer
+    if detectors or (detectors is None and conclude(evidence)[0] is Verdict.INCONCLUSIVE):
+        run({OWN: check_own, **(published_checks(place) if detectors else {})})
     verdict, sentence = conclude(evidence)
     report = Report(
         file=source.name,
@@ -111,7 +119,7 @@ def examine(
         verdict=verdict,
         sentence=sentence,
         evidence=tuple(evidence),
-        limits=_limits(evidence, examination),
+        limits=_limits(evidence, examination, asked=bool(detectors)),
         at=to_text(system_clock()),
         tool=_tool(),
         media=_media_facts(info),
@@ -260,16 +268,21 @@ _CHECKS: dict[str, Check] = {
 }
 
 
-def _limits(evidence: list[Evidence], examination: Examination) -> tuple[str, ...]:
+def _limits(evidence: list[Evidence], examination: Examination, *, asked: bool) -> tuple[str, ...]:
     """What this report cannot tell; always said."""
+    from thsafe.forensics import OWN as OWN_DETECTOR
+
     limits = [
         "Credentials and watermarks say where a file comes from, not whether what it shows is true.",
         "A file without credentials and watermark may be anything: most files have neither.",
     ]
-    if any(item.check.startswith("detector.") for item in evidence):
-        limits.append("Detector scores are experimental: published weights are near chance on modern talking heads.")
+    looked = [item.check for item in evidence if item.check.startswith("detector.")]
+    if looked:
+        limits.append("Detector scores are experimental: such networks are near chance on modern talking heads.")
     else:
         limits.append("No picture or sound forensics ran; this report rests on provenance alone.")
+    if looked == [OWN_DETECTOR] and asked:
+        limits.append("No published detector is installed (thsafe models pull mesoinception-f2f).")
     if examination.installation is None:
         limits.append("Watermarks and the log were not consulted: this machine has no thsafe keys.")
     else:

@@ -73,7 +73,7 @@ class Batches:
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._all))
         chosen = [self._all[index] for index in order[place * self._recipe.batch : (place + 1) * self._recipe.batch]]
         random = np.random.default_rng([self._seed, step, 1])
-        pictures = [self._finished(load(sample.path), random) for sample in chosen]
+        pictures = [self._finished(load(sample.path), random, step) for sample in chosen]
         return np.stack(pictures), np.array([sample.label for sample in chosen], np.float32)
 
     def _paired(self, step: int) -> Batch:
@@ -84,7 +84,7 @@ class Batches:
         for number in range(max(1, self._recipe.batch // 2)):
             of_method = self._methods[methods[(step * self._recipe.batch // 2 + number) % len(methods)]]
             made = of_method[int(random.integers(len(of_method)))]
-            pictures += self._pair(load(self._twin(made, random)), load(made.path), random)
+            pictures += self._pair(load(self._twin(made, random)), load(made.path), random, step)
         return np.stack(pictures), np.tile(np.array([0, 1], np.float32), len(pictures) // 2)
 
     def _blended(self, step: int) -> Batch:
@@ -97,15 +97,15 @@ class Batches:
             sample = self._genuine[int(random.integers(len(self._genuine)))]
             crop = load(sample.path)
             seam = self_blend(Shot(picture=crop, marks=_marks_of(sample.path)), random)
-            pictures += self._pair(crop, seam, random)
+            pictures += self._pair(crop, seam, random, step)
         return np.stack(pictures), np.tile(np.array([0, 1], np.float32), len(pictures) // 2)
 
-    def _pair(self, genuine: Frame, made: Frame, random: np.random.Generator) -> list[Frame]:
+    def _pair(self, genuine: Frame, made: Frame, random: np.random.Generator, step: int) -> list[Frame]:
         """Both after the same fate."""
         state = random.bit_generator.state
-        first = self._finished(genuine, random)
+        first = self._finished(genuine, random, step)
         random.bit_generator.state = state
-        return [first, self._finished(made, random)]
+        return [first, self._finished(made, random, step)]
 
     def _twin(self, made: Sample, random: np.random.Generator) -> Path:
         """What it was made from; in lists without twins, the same moment of the target's own video."""
@@ -116,10 +116,11 @@ class Batches:
         pool = same or videos
         return pool[int(random.integers(len(pool)))].path
 
-    def _finished(self, crop: Frame, random: np.random.Generator) -> Frame:
+    def _finished(self, crop: Frame, random: np.random.Generator, step: int) -> Frame:
         side = self._recipe.side
         if self._recipe.augmentation == "fates":
-            bgr = Fate.drawn(random, crop=crop.shape[0], margin=MARGIN).befall(crop, side)
+            severity = min(1.0, step / self._recipe.ramp) if self._recipe.ramp else 1.0
+            bgr = Fate.drawn(random, crop=crop.shape[0], margin=MARGIN, severity=severity).befall(crop, side)
         else:
             bgr = _deepfakebench(crop, side, random)
         return np.ascontiguousarray(bgr[:, :, ::-1])

@@ -83,13 +83,14 @@ def write_card(
         "licence": "Apache-2.0",
         "trained_on": data,
         "crop": f"{recipe.crop} x 1.3, {recipe.side} pixels",
+        "recipe_name": recipe.name,
         "recipe": how,
         "people": people,
         "held_out_methods": list(HELD_OUT),
         "worth": _worth(figures["c23"], people["test"]),
         "is_not": (
-            "proof of anything; measured on recordings of strangers' cameras, on faces turned far aside, or on the "
-            "generators of others beyond what the documentation says"
+            "proof of anything; nothing was measured on the cameras of strangers, on faces turned far aside, or on the "
+            "generators of others"
         ),
         "figures": figures,
     }

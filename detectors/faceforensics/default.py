@@ -117,7 +117,7 @@ def _faces(frames: Sequence[tuple[float, Frame]]) -> tuple[list[Frame], list[flo
     from detectors.faceforensics.recipes import find_recipe
     from detectors.faceforensics.scoring import presented
 
-    recipe = find_recipe("small")
+    recipe = find_recipe(card()["recipe_name"])
     faces, times, sizes = [], [], []
     for seconds, frame in frames:
         cut = cut_face(frame, recipe.crop)
@@ -135,7 +135,7 @@ def _logits(faces: Sequence[Frame]) -> np.ndarray[Any, np.dtype[np.float64]]:
     from detectors.faceforensics.scoring import prepared
 
     with torch.inference_mode():
-        found = _net()(prepared(torch.from_numpy(np.stack(faces)), find_recipe("small")))
+        found = _net()(prepared(torch.from_numpy(np.stack(faces)), find_recipe(card()["recipe_name"])))
     return np.asarray(found.numpy(), np.float64)
 
 
@@ -152,7 +152,7 @@ def _net() -> Any:
     from detectors.faceforensics.export import load
     from detectors.faceforensics.recipes import find_recipe
 
-    return load(find_recipe("small"), weights_path())
+    return load(find_recipe(card()["recipe_name"]), weights_path())
 
 
 @cache

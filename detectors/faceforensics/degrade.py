@@ -63,18 +63,25 @@ class Fate:
         )
 
     @classmethod
-    def drawn(cls, random: np.random.Generator, *, crop: int, margin: float) -> Fate:
-        """One by chance."""
+    def drawn(cls, random: np.random.Generator, *, crop: int, margin: float, severity: float = 1.0) -> Fate:
+        """One by chance.
+
+        Args:
+            random: the chance.
+            crop: pixels of the crop's side.
+            margin: of the crop, in faces.
+            severity: 0 leaves nearly everything as it is, 1 is the whole range.
+        """
         wanted = float(random.uniform(1.2, 1.45))
         part = crop * wanted / margin
-        face = float(np.exp(random.uniform(np.log(56), np.log(190))))
+        face = float(np.exp(random.uniform(np.log(110 - 54 * severity), np.log(190))))
         side = 2 * round(face * wanted / 2)
         zoom = side / part
         angle = np.radians(float(random.normal(0, 3)))
         cosine, sine = zoom * float(np.cos(angle)), zoom * float(np.sin(angle))
         x, y = crop / 2 + random.normal(0, 0.02 * crop, 2)
         chances: tuple[Codec, ...] = ("none", "jpeg", "h264")
-        codec = chances[int(random.choice(3, p=[0.2, 0.25, 0.55]))]
+        codec = chances[int(random.choice(3, p=[0.7 - 0.5 * severity, 0.15 + 0.1 * severity, 0.15 + 0.4 * severity]))]
         return cls(
             matrix=(
                 *(cosine, -sine, side / 2 - cosine * float(x) + sine * float(y)),
@@ -83,13 +90,15 @@ class Fate:
             side=side,
             flip=bool(random.random() < 0.5),
             smooth=bool(random.random() < 0.8),
-            blur=float(random.uniform(0.3, 1.5)) if random.random() < 0.15 else 0.0,
-            noise=float(random.uniform(0.5, 5)) if random.random() < 0.2 else 0.0,
+            blur=float(random.uniform(0.3, 1.5)) if random.random() < 0.15 * severity else 0.0,
+            noise=float(random.uniform(0.5, 5)) if random.random() < 0.2 * severity else 0.0,
             seed=int(random.integers(1 << 31)),
             gain=_triple(np.clip(random.normal(1, 0.05, 3) * random.uniform(0.85, 1.15), 0.5, 1.5)),
             offset=float(random.normal(0, 6)),
             codec=codec,
-            quality=int(random.integers(35, 98)) if codec == "jpeg" else int(random.integers(17, 41)),
+            quality=round(float(random.uniform(90 - 55 * severity, 98)))
+            if codec == "jpeg"
+            else round(float(random.uniform(17, 21 + 19 * severity))),
         )
 
     def befall(self, crop: Frame, side: int) -> Frame:

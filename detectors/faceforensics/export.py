@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from detectors.faceforensics.recipes import Recipe, build
 from detectors.faceforensics.weights import fill_all
-from thsafe.core.errors import EngineError, MissingError
+from thsafe.core.errors import EngineError, MissingError, UsageError
 from thsafe.media.files import write_whole
 
 PARITY: Final = 1e-3
@@ -51,6 +52,7 @@ def export_onnx(net: Any, recipe: Recipe, target: Path) -> dict[str, Any]:
 
     Raises:
         MissingError: ``export.onnx``: torch's exporter needs the package onnx.
+        UsageError: ``export.network``: the network cannot be written so.
         EngineError: ``export.parity``: the file does not give our scores; nothing was written.
     """
     import torch
@@ -58,11 +60,18 @@ def export_onnx(net: Any, recipe: Recipe, target: Path) -> dict[str, Any]:
     faces = torch.rand(2, 3, recipe.side, recipe.side, generator=torch.Generator().manual_seed(7))
     held = io.BytesIO()
     net = net.to("cpu").eval()
+    if recipe.network == "traces":
+        raise UsageError(
+            "This recipe counts pairs of levels, for which ONNX has no operator.",
+            code="export.network",
+            found=recipe.name,
+            next_step="export it as .safetensors",
+        )
     try:
-        torch.onnx.export(
-            net, (faces,), held, input_names=["faces"], output_names=["logits"], opset_version=_OPSET,
-            dynamic_axes={"faces": {0: "n"}, "logits": {0: "n"}}, dynamo=False,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            # the older exporter announces its end; the newer one needs one more package
+            warnings.simplefilter("ignore")
+            _trace(net, faces, held)
     except (ImportError, ModuleNotFoundError, torch.onnx.errors.OnnxExporterError) as problem:
         raise MissingError(
             "Writing ONNX needs the package onnx.",
@@ -82,6 +91,16 @@ def export_onnx(net: Any, recipe: Recipe, target: Path) -> dict[str, Any]:
         )
     write_whole(target, data)
     return {"file": target.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "difference": gap}
+
+
+def _trace(net: Any, faces: Any, target: io.BytesIO) -> None:
+    import torch
+
+    names = {"faces": {0: "n"}, "logits": {0: "n"}}
+    torch.onnx.export(
+        net, (faces,), target, input_names=["faces"], output_names=["logits"], opset_version=_OPSET,
+        dynamic_axes=names, dynamo=False,
+    )  # fmt: skip
 
 
 def _difference(net: Any, data: bytes, recipe: Recipe) -> float | None:

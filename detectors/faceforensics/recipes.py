@@ -21,7 +21,7 @@ class Recipe:
 
     name: str
     network: str
-    """``small``, ``meso4`` or a name of timm's."""
+    """``traces``, ``small``, ``meso4`` or a name of timm's."""
     side: int
     """Pixels of the network's input."""
     crop: Crop
@@ -40,6 +40,8 @@ class Recipe:
     """Manipulations are made from genuine crops on the way; the list's own are only tested on."""
     pretrained: bool = False
     """Starts from ImageNet."""
+    ramp: int = 0
+    """Steps over which degradations grow from next to nothing to all: what is plain is learnt first."""
     average: float = 0.0
     """Weight that the running average of the weights keeps per step; 0 for no average."""
     patience: int = 5
@@ -117,9 +119,21 @@ RECIPES: Final = MappingProxyType(
                 schedule="cosine",
                 augmentation="fates",
                 pairs=True,
+                ramp=600,
                 average=0.997,
                 patience=40,
                 source="our own",
+            ),
+            Recipe(
+                name="traces",
+                network="traces",
+                side=128,
+                crop="landmark-box",
+                mean=(0.0, 0.0, 0.0),
+                deviation=(1.0, 1.0, 1.0),
+                augmentation="fates",
+                pairs=True,
+                source="our own; fitted in closed form",
             ),
         )
     }
@@ -152,12 +166,15 @@ def build(recipe: Recipe, *, scratch: bool = False, initial: Path | None = None)
     """
     from detectors.faceforensics.networks import Meso, Timm
     from detectors.faceforensics.small import Small
+    from detectors.faceforensics.traces import Traces
     from detectors.faceforensics.weights import fill_initial
 
     made: Any
     fetched = recipe.pretrained and not scratch and initial is None
     if recipe.network == "small":
         made = Small()
+    elif recipe.network == "traces":
+        made = Traces()
     elif recipe.network == "meso4":
         made = Meso()
     else:

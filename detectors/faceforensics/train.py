@@ -94,7 +94,7 @@ def train(
 
     run = run or Run()
     telling = progress or Silent()
-    device = _device(run.device)
+    device = choose_device(run.device)
     half = _half(run.precision, device)
     if run.threads:
         torch.set_num_threads(run.threads)
@@ -312,7 +312,8 @@ def _restored(
         ) from problem
 
 
-def _device(wanted: str) -> str:
+def choose_device(wanted: str) -> str:
+    """The device that ``auto`` means here, or the one wanted; raises MissingError ``train.device``."""
     import torch
 
     if wanted == "auto":

@@ -100,6 +100,18 @@ def train(
 
     chosen = find_recipe(recipe)
     learn = [sample for spec in data for sample in _samples(spec, "train")]
+    if chosen.network == "traces":
+        from detectors.faceforensics.fit import fit_traces
+
+        weights, worth = fit_traces(chosen, learn, output, seed=seed, progress=progress)
+        return {
+            "recipe": chosen.name,
+            "crop": chosen.crop,
+            "weights": str(weights),
+            "steps": 1,
+            "validation_frame_auc": round(worth, 5),
+            "stopped_early": False,
+        }
     check = [sample for spec in data for sample in _samples(spec, "val")]
     settings = Run(
         epochs=epochs,
@@ -141,7 +153,9 @@ def evaluate(
     from detectors.faceforensics.calibrate import load_calibration
     from detectors.faceforensics.evaluate import evaluate as run
     from detectors.faceforensics.listing import read_faceless
+    from detectors.faceforensics.train import choose_device
 
+    device = choose_device(device)
     chosen, net, digest = _network(recipe, weights, device)
     _check(qualities)
     calibrated = None if calibration is None else load_calibration(calibration)
@@ -172,8 +186,10 @@ def calibrate(
 
     from detectors.faceforensics.calibrate import calibrate as run
     from detectors.faceforensics.scoring import score_samples
+    from detectors.faceforensics.train import choose_device
     from thsafe.media.files import write_whole
 
+    device = choose_device(device)
     chosen, net, digest = _network(recipe, weights, device)
     _check(qualities)
     samples = [sample for spec in data for sample in _samples(spec, "val")]
@@ -233,13 +249,13 @@ def recipes() -> dict[str, Any]:
 
 def _network(recipe: str, weights: Path | None, device: str) -> tuple[Recipe, Any, str]:
     """Recipe, network and the digest of its weights; without a file, those that come with thsafe."""
-    from detectors.faceforensics.default import weights_path
+    from detectors.faceforensics.default import card, weights_path
     from detectors.faceforensics.export import load
 
     chosen = find_recipe(recipe)
-    if weights is None and chosen.name != "small":
+    if weights is None and chosen.name != card()["recipe_name"]:
         raise UsageError(
-            "thsafe brings weights for the recipe small alone.",
+            f"thsafe brings weights for the recipe {card()['recipe_name']} alone.",
             code="detector.weights",
             found=recipe,
             next_step="give --weights FILE",

@@ -125,5 +125,9 @@ def test_a_provenance_only_verify_imports_no_torch(home, tmp_path) -> None:
 
     picture = tmp_path / "plain.png"
     cv2.imwrite(str(picture), np.full((64, 64, 3), 90, np.uint8))
-    for command in ("verify", "inspect"):
-        assert _imported_by(command, str(picture)) & {"torch", "mediapipe", "timm", "librosa"} == set()
+    # verify looks for faces where nothing else settles the file, and loads a network only once there is one
+    for command, spared in (
+        ("verify", {"torch", "timm", "librosa"}),
+        ("inspect", {"torch", "mediapipe", "timm", "librosa"}),
+    ):
+        assert _imported_by(command, str(picture)) & spared == set()

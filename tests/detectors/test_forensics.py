@@ -9,13 +9,13 @@ from thsafe.media.image import write_png
 from thsafe.registry import draw_person
 
 
-def test_without_weights_the_next_step_is_named(home, tmp_path, capsys) -> None:
+def test_without_pulled_weights_our_own_looks_and_the_next_step_is_named(home, tmp_path, capsys) -> None:
     picture = tmp_path / "face.png"
     write_png(picture, draw_person("kofi", 256))
-    assert run(["verify", str(picture), "--detectors"]) == 31
-    error = capsys.readouterr().err
-    assert error.startswith("error[detector.none]")
-    assert "thsafe models pull mesoinception-f2f" in error
+    assert run(["verify", str(picture), "--detectors", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [item["check"] for item in report["evidence"] if item["check"].startswith("detector.")] == ["detector.small"]
+    assert any("thsafe models pull mesoinception-f2f" in limit for limit in report["limits"])
 
 
 def test_a_pulled_detector_is_evidence_and_no_verdict(home, tmp_path, capsys, shared_data) -> None:
@@ -33,7 +33,7 @@ def test_a_pulled_detector_is_evidence_and_no_verdict(home, tmp_path, capsys, sh
     assert any("near chance" in limit for limit in report["limits"])
     assert run(["verify", str(picture), "--json"]) == 0
     plain = json.loads(capsys.readouterr().out)
-    assert not [item for item in plain["evidence"] if item["check"].startswith("detector.")]
+    assert [item["check"] for item in plain["evidence"] if item["check"].startswith("detector.")] == ["detector.small"]
 
 
 def test_a_changed_weight_file_is_not_taken(home, tmp_path, capsys, shared_data) -> None:

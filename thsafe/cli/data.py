@@ -60,7 +60,7 @@ def prepare(
     epilog=(
         "Only use pictures of people who agreed, or who do not exist.\n\nExample:\n\n\b\n"
         "  thsafe data fakes --pictures portraits --films talkers -o corpus\n"
-        "  thsafe detector train --recipe small --data corpus/dataset_json/selfmade.json -o run"
+        "  thsafe detector train --recipe traces --data corpus/dataset_json/selfmade.json -o run"
     )
 )
 @click.option("--pictures", multiple=True, type=click.Path(path_type=Path), metavar="FOLDER", help="One face a file.")

@@ -14,10 +14,10 @@ from thsafe.core.errors import UsageError
 if TYPE_CHECKING:
     from thsafe.core.types import Json
 
-_RECIPES = ("deepfakebench-xception", "efficientnet-b4", "meso4", "sbi", "small")
+_RECIPES = ("deepfakebench-xception", "efficientnet-b4", "meso4", "sbi", "small", "traces")
 _QUALITIES = ("as-is", "c23", "c40", "jpeg-75", "half-size", "blur")
 
-_recipe = click.option("--recipe", type=click.Choice(_RECIPES), default="small", show_default=True)
+_recipe = click.option("--recipe", type=click.Choice(_RECIPES), default="traces", show_default=True)
 _data = click.option(
     "--data",
     "data",
@@ -60,7 +60,7 @@ def recipes_(as_json: bool) -> None:
         "The same command again goes on where a stopped run was.\n\nExamples:\n\n\b\n"
         "  thsafe detector train --recipe deepfakebench-xception \\\n"
         "      --data 'ffpp/deepfakebench/dataset_json/FaceForensics++.json:c23' -o run\n"
-        "  thsafe detector train --recipe small --data corpus/dataset_json/selfmade.json -o run"
+        "  thsafe detector train --recipe traces --data corpus/dataset_json/selfmade.json -o run"
     )
 )
 @_recipe

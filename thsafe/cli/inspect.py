@@ -23,7 +23,7 @@ def inspect(file: Path, at: datetime | None, as_json: bool) -> None:
     from thsafe.verification import examine
 
     with progress_on_stderr() as progress:
-        examination, _ = examine(file, progress=progress, record=False, at=at)
+        examination, _ = examine(file, progress=progress, record=False, detectors=False, at=at)
     if as_json:
         print_json(_as_json(examination))
         return

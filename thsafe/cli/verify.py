@@ -112,7 +112,7 @@ def _verify_one(
         if is_address(file):
             examination, report = _fetched(file, rules, progress, detectors=detectors, at=at)
         else:
-            examination, report = examine(Path(file), progress=progress, detectors=detectors, at=at)
+            examination, report = examine(Path(file), progress=progress, detectors=detectors or None, at=at)
         if report_path is not None:
             from thsafe.report.html import write_html
 
@@ -134,7 +134,7 @@ def _fetched(
     with tempfile.TemporaryDirectory(prefix="thsafe-fetched-") as folder:
         place = Path(folder) / "file"
         brought = fetch(address, place, rules=rules, progress=progress)
-        examination, report = examine(place, progress=progress, detectors=detectors, at=at)
+        examination, report = examine(place, progress=progress, detectors=detectors or None, at=at)
         return examination, replace(report, file=plain_name(brought.name))
 
 

@@ -119,7 +119,7 @@ def render(
 
     Raises:
         InputError: ``facefusion.source``, ``facefusion.target`` or as the media readers; ``input.changed``.
-        MissingError: ``facefusion.models``: its own models are not there.
+        MissingError: ``facefusion.models`` or ``facefusion.programs``: its own models, or curl and ffmpeg, are missing.
         EngineError: ``facefusion.refused``, ``facefusion.edited``, ``facefusion.options``, ``facefusion.stopped``,
             ``engine.failed``, ``engine.no-output``, ``engine.output-unreadable`` or ``engine.timeout``. Nothing stays
             behind.
@@ -208,6 +208,14 @@ def _failure(ended: Ended, state: str, *, written: bool, edited: bool) -> Thsafe
             found=found,
             rule="exit code 0, an output, and the job in completed",
             next_step="run its headless-run by hand to see more",
+        )
+    if ended.code == 2 and ("is not installed" in said or "is not supported" in said):
+        return MissingError(
+            "FaceFusion misses a program that it needs.",
+            code="facefusion.programs",
+            found=found,
+            rule="curl, ffmpeg and ffprobe on the path, Python 3.10 or later",
+            next_step="apt-get install curl ffmpeg; or name another interpreter: --checkout-python PATH",
         )
     if ended.code == 2:
         return EngineError(

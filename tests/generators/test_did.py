@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import av
 import cv2
@@ -57,6 +57,7 @@ did_server = importlib.util.module_from_spec(_found)
 _found.loader.exec_module(did_server)
 KEY = did_server.KEY
 SECRET = "s3cr3t-of-the-account"
+FROM_KEYRING = key_module._from_keyring
 
 
 @functools.cache
@@ -338,6 +339,35 @@ def test_a_machine_without_a_keyring_says_so(monkeypatch) -> None:
         keyring.set_keyring(before)
     assert caught.value.code == "did.keyring"
     assert SECRET not in caught.value.explain()
+
+
+def test_the_key_is_asked_for_and_kept_in_the_keyring(monkeypatch) -> None:
+    import keyring
+    from click.testing import CliRunner
+    from keyring.backend import KeyringBackend
+
+    from thsafe.cli.did import did
+
+    class Memory(KeyringBackend):
+        priority = 1
+        kept: ClassVar[dict[tuple[str, str], str]] = {}
+
+        def get_password(self, service, username):
+            return self.kept.get((service, username))
+
+        def set_password(self, service, username, password):
+            self.kept[service, username] = password
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(Memory())
+    try:
+        result = CliRunner().invoke(did, ["key"], input=f"{KEY}\n")
+        assert result.exit_code == 0, result.output
+        assert SECRET not in result.output
+        assert FROM_KEYRING() == KEY
+    finally:
+        keyring.set_keyring(before)
+    assert not [option for command in did.commands.values() for option in command.params if "key" in option.name]
 
 
 def _agreed(home: Path, face: Path) -> None:

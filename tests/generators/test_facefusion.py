@@ -58,6 +58,9 @@ headless.add_argument("--reference-face-position", type=int), headless.add_argum
 headless.add_argument("--reference-face-distance", type=float)
 if behaviour["how"] != "old":
     headless.add_argument("--download-providers", nargs="+")
+if behaviour["how"] == "curl":
+    print("[FACEFUSION.CORE] curl is not installed", file=sys.stderr)
+    sys.exit(2)
 args = parser.parse_args()
 Path(behaviour["told"]).write_text(
     json.dumps({"args": vars(args), "cwd": os.getcwd(), "env": sorted(os.environ), "pid": os.getpid()})
@@ -255,6 +258,7 @@ def test_pictures_come_back_and_nothing_stays(folder, told, face, film, tmp_path
         ("ending", InputError, "facefusion.target", "match the target and output extension"),
         ("hash", MissingError, "facefusion.models", "validating hash for nsfw_1 failed"),
         ("old", EngineError, "facefusion.options", "unrecognized arguments: --download-providers"),
+        ("curl", MissingError, "facefusion.programs", "curl is not installed"),
         ("interrupted", EngineError, "facefusion.stopped", "exit code 0, no output, job queued"),
         ("left queued", EngineError, "facefusion.stopped", "exit code 0, an output, job queued"),
         ("no output", EngineError, "engine.no-output", "exit code 0, no output, job completed"),

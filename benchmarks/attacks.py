@@ -41,7 +41,7 @@ def reencode(
         width = 2 * round(picture.shape[1] * height / picture.shape[0] / 2)
         return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
 
-    _rewrite(src, dst, scale, crf=crf, codec=codec, preset=preset)
+    rewrite(src, dst, scale, crf=crf, codec=codec, preset=preset)
 
 
 def remux(src: Path, dst: Path) -> None:
@@ -78,7 +78,7 @@ def crop(src: Path, dst: Path, *, share: float = 0.1, crf: int = 20) -> None:
         rows, columns = (2 * round(side * share / 4) for side in picture.shape[:2])
         return picture[rows : picture.shape[0] - rows, columns : picture.shape[1] - columns]
 
-    _rewrite(src, dst, cut, crf=crf)
+    rewrite(src, dst, cut, crf=crf)
 
 
 def edit_frames(
@@ -102,7 +102,7 @@ def edit_frames(
             picture[y0:y1, x0:x1] = colour
         return picture
 
-    _rewrite(src, dst, paint, crf=crf)
+    rewrite(src, dst, paint, crf=crf)
 
 
 def flip_byte(src: Path, dst: Path, offset: int) -> None:
@@ -117,7 +117,7 @@ def append_free_box(src: Path, dst: Path, body: bytes = b"nothing to see") -> No
     dst.write_bytes(src.read_bytes() + struct.pack(">I4s", len(body) + 8, b"free") + body)
 
 
-def _rewrite(
+def rewrite(
     src: Path, dst: Path, change: Change, *, crf: int, codec: str = "libx264", preset: str = "veryfast"
 ) -> None:
     """Every picture through ``change`` and a new encoder; sound through AAC at 128 kbit/s."""

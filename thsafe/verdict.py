@@ -46,6 +46,11 @@ def conclude(evidence: Sequence[Evidence]) -> tuple[Verdict, str]:
         return Verdict.RECOVERED, f"The credentials were stripped; the {guide} led back to them. {recovery.summary}"
     if log and log.status is Status.FOUND:
         return Verdict.RECOVERED, f"No credentials in the file, but the log knows it: {log.summary}"
+    original = by_check.get("originals")
+    if original and original.status is Status.CONFLICT:
+        return Verdict.TAMPERED, original.summary
+    if original and original.status is Status.FOUND and not (watermark and watermark.status is Status.FOUND):
+        return Verdict.NO_SIGNS_FOUND, f"{original.summary} Nothing else says where it comes from."
     possible = recovery is not None and recovery.code == "POSSIBLE-MATCH"
     if recovery and possible and watermark and watermark.status is Status.FOUND:
         return (

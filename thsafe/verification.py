@@ -79,6 +79,8 @@ def examine(
         installation: the home's, opened already.
         found: told each finding as soon as it is there.
     """
+    from thsafe.beside import CHECK as ORIGINALS
+    from thsafe.beside import check_originals, has_originals
     from thsafe.forensics import OWN, check_own, published_checks
     from thsafe.media.digest import hash_file
     from thsafe.media.probe import probe
@@ -99,6 +101,8 @@ def examine(
     evidence: list[Evidence] = []
     if is_installed():
         checks[CROSSCHECK] = _check_second_reader
+    if has_originals(place):
+        checks[ORIGINALS] = check_originals
 
     def run(checks: Mapping[str, Check]) -> None:
         for name, check in checks.items():
@@ -277,7 +281,9 @@ def _limits(evidence: list[Evidence], examination: Examination, *, asked: bool) 
         "A file without credentials and watermark may be anything: most files have neither.",
     ]
     looked = [item.check for item in evidence if item.check.startswith("detector.")]
-    if looked:
+    if any(item.check == "originals" and item.status in {Status.FOUND, Status.CONFLICT} for item in evidence):
+        limits.append("Originals kept here are taken to be what they are said to be.")
+    elif looked:
         limits.append("Detector scores are experimental: such networks are near chance on modern talking heads.")
     else:
         limits.append("No picture or sound forensics ran; this report rests on provenance alone.")

@@ -21,6 +21,8 @@ _COMMANDS = {
     "generate": ("thsafe.cli.generate:generate", "Make a talking head that says what it is."),
     "label": ("thsafe.cli.label:label", "Mark and sign media that was made elsewhere."),
     "verify": ("thsafe.cli.verify:verify", "Say what can be said about a file."),
+    "compare": ("thsafe.cli.compare:compare", "Say what differs between a file and its original, where and when."),
+    "originals": ("thsafe.cli.originals:originals", "Footage of your own that others' files are compared with."),
     "watch": ("thsafe.cli.watch:watch", "Verify what arrives in a folder; move or tag it by verdict."),
     "serve": ("thsafe.cli.serve:serve", "The verification page and API, for a newsroom or for everyone."),
     "studio": ("thsafe.cli.studio:studio", "A page on this machine: make films, record consent."),

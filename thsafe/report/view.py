@@ -154,20 +154,20 @@ def _stills(examination: Examination, differences: list[tuple[float, float]]) ->
     return tuple(
         Still(
             seconds=seconds,
-            picture=_small_jpeg(frame),
+            picture=small_jpeg(frame),
             differs=any(start <= seconds < end for start, end in differences),
         )
         for seconds, frame in sorted(kept.items(), key=lambda item: item[0])
     )
 
 
-def _small_jpeg(frame: Frame) -> str:
+def small_jpeg(frame: Frame, width: int = _THUMBNAIL_WIDTH) -> str:
+    """A picture at so many pixels of width, as JPEG in a data URI."""
     import cv2
 
     from thsafe.media.image import encode_jpeg
 
-    height, width = frame.shape[:2]
-    size = (_THUMBNAIL_WIDTH, max(1, round(height * _THUMBNAIL_WIDTH / width)))
+    size = (width, max(1, round(frame.shape[0] * width / frame.shape[1])))
     small: Frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
     return _DATA + base64.b64encode(encode_jpeg(small, 80)).decode()
 
@@ -195,7 +195,7 @@ def _input_pictures(credentials: Credentials) -> tuple[tuple[str, str], ...]:
         for item in credentials.thumbnails:
             try:
                 place.write_bytes(base64.b64decode(item.data))
-                pictures.append((item.title, _small_jpeg(read_image(place))))
+                pictures.append((item.title, small_jpeg(read_image(place))))
             except (InputError, ValueError):
                 continue  # not a picture after all: the tree above still names the input
     return tuple(pictures)

@@ -1,0 +1,1 @@
+"""A suspect held against its original: what of it is there, from which moment, and what differs where and when."""

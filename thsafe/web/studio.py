@@ -112,7 +112,9 @@ async def show(request: Request, number: FilmId) -> Response:
         return pages.render_form(request, "studio_film.html", film=film, captions=films.captions(film).is_file())
     if film.state is State.FAILED:
         problem = film.error
-        return pages.render(request, "studio_failed.html", status=status_of(problem), problem=problem, refused=True)
+        return pages.render_form(
+            request, "studio_failed.html", status=status_of(problem), problem=problem, refused=True, film=film
+        )
     return pages.render_form(request, "studio_progress.html", film=film, share=_share(film))
 
 

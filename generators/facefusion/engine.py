@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ _SELECTORS: Final = ("one", "many", "reference")
 _SWAPPER: Final = "face_swapper"
 _ENHANCER: Final = "face_enhancer"
 _DEVICES: Final = ("cpu", "cuda")
+_DISTANCES: Final = frozenset(round(step / 20, 2) for step in range(21))
 _COMPOSITE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 
 
@@ -89,11 +89,11 @@ class FaceFusion(Generator):
             output_path: where the finished MP4 goes.
             model: a name of ``generators.facefusion.models.MODELS``.
             processors: ``face_swapper``, and ``face_enhancer`` if wanted; policy refuses models of named persons.
-            faces: ``one`` (the first that is found), ``many`` (all), or ``reference`` (the one that is like the face
+            faces: ``one`` (the largest), ``many`` (all), or ``reference`` (the one that is like the face
                 at ``reference_position`` in frame ``reference_frame``).
             reference_position: from 0, counted as FaceFusion counts.
             reference_frame: from 0.
-            reference_distance: 0 to 1; how unlike the reference a face may be.
+            reference_distance: 0 to 1 in steps of 0.05; how unlike the reference a face may be.
             accept_noncommercial: that the licence of a model which allows no commercial use, or whose licence is
                 unknown, is accepted; recorded in the log.
             force: replace an existing output.
@@ -110,8 +110,8 @@ class FaceFusion(Generator):
         for name, value in (("reference_position", reference_position), ("reference_frame", reference_frame)):
             if value < 0:
                 raise _wrong(name, value, "0 or more")
-        if not (math.isfinite(reference_distance) and 0 <= reference_distance <= 1):
-            raise _wrong("reference_distance", reference_distance, "0 to 1")
+        if round(reference_distance, 6) not in _DISTANCES:
+            raise _wrong("reference_distance", reference_distance, "0 to 1 in steps of 0.05, as FaceFusion takes it")
         licence = MODELS[model]
         if not licence.commercial_use:
             if not accept_noncommercial:

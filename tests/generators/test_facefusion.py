@@ -55,7 +55,7 @@ headless.add_argument("-o", "--output-path"), headless.add_argument("--temp-path
 headless.add_argument("--config-path"), headless.add_argument("--log-level")
 headless.add_argument("--execution-providers", nargs="+"), headless.add_argument("--face-selector-mode")
 headless.add_argument("--reference-face-position", type=int), headless.add_argument("--reference-frame-number", type=int)
-headless.add_argument("--reference-face-distance", type=float)
+headless.add_argument("--reference-face-distance", type=float, choices=[round(step / 20, 2) for step in range(21)])
 if behaviour["how"] != "old":
     headless.add_argument("--download-providers", nargs="+")
 if behaviour["how"] == "curl":
@@ -396,6 +396,20 @@ def test_a_refusal_is_logged_as_failed(world, folder, told, face, film, tmp_path
     last = list(world.ledger.entries())[-1]
     assert (last.type, last.event["reason"]) == ("failed", "facefusion.refused")
     assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"reference_distance": 0.33}, {"reference_distance": float("nan")}, {"reference_distance": 1.05},
+        {"reference_frame": -1}, {"faces": "none"}, {"model": "deep"}, {"image": []},
+    ],
+)  # fmt: skip
+def test_odd_arguments_are_refused_before_anything(home, folder, told, face, film, tmp_path, odd) -> None:
+    engine = FaceFusion(checkout=folder)
+    with pytest.raises(UsageError):
+        engine.swap(**{"image": face, "video": film, "output_path": tmp_path / "out.mp4", **odd})
+    assert not told.exists()
 
 
 def test_licences_are_asked_for(world, folder, face, film, tmp_path) -> None:

@@ -163,7 +163,7 @@ def test_the_example_is_published_like_any_engine(installed, home, tmp_path, cap
     assert run(call) == 21
     assert run(["consent", "new", "--self", "--portrait", str(face)]) == 0
     assert run([*call, "--task", "say"]) == 2
-    assert run([item for item in call if not item.startswith("voice=")][:5] + ["-o", str(out)]) == 2
+    assert run([*call[:5], "-o", str(out)]) == 2
     assert run(call) == 0
     capsys.readouterr()
     assert run(["verify", str(out), "--json"]) == 0

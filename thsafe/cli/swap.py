@@ -43,11 +43,16 @@ _Path = click.Path(path_type=Path)
     type=click.Choice(["one", "many", "reference"]),
     default="one",
     show_default=True,
-    help="The first face, all, or the one that is like a reference.",
+    help="The largest face, all, or the one that is like a reference.",
 )
 @click.option("--reference-position", type=click.IntRange(min=0), default=0, help="Which face of the reference frame.")
 @click.option("--reference-frame", type=click.IntRange(min=0), default=0, help="Where the reference face is seen.")
-@click.option("--reference-distance", type=click.FloatRange(0, 1), default=0.3, help="How unlike it a face may be.")
+@click.option(
+    "--reference-distance",
+    type=click.FloatRange(0, 1),
+    default=0.3,
+    help="How unlike it a face may be; in steps of 0.05.",
+)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where it runs.")
 @click.option("--timeout", type=click.FloatRange(1), default=86400.0, show_default=True, help="Seconds at most.")
 @job_options

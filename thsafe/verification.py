@@ -236,7 +236,9 @@ def _check_watermark(examination: Examination) -> Evidence:
 
 
 def _check_container(examination: Examination) -> Evidence:
-    """What the container itself says: context without a score."""
+    """What the container itself says, and how it was put together: context without a score."""
+    from thsafe.media.packaging import read_packaging
+
     info = examination.info
     facts = {
         "container": info.container,
@@ -247,7 +249,8 @@ def _check_container(examination: Examination) -> Evidence:
     }
     known = {name: value for name, value in facts.items() if value}
     words = ", ".join(str(value) for name, value in known.items() if name != "bytes")
-    return Evidence(check="container", status=Status.FOUND, summary=f"Container and codecs: {words}.", detail=known)
+    detail = {**known, **read_packaging(examination.path).facts()}
+    return Evidence(check="container", status=Status.FOUND, summary=f"Container and codecs: {words}.", detail=detail)
 
 
 def _check_second_reader(examination: Examination) -> Evidence:

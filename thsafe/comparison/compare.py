@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LEAST_SHARE = 0.25
-_LEAST_AGREEMENT = 0.35
+_LEAST_AGREEMENT = 0.15
 _LEAST_STRAIGHT = 0.6
 _SLOWEST = 0.47
 # Slower than the slowest speed that is looked for: no line, but moments that happen to look alike.

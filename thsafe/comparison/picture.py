@@ -162,7 +162,7 @@ def _near_a_line(xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np
     apart = xs[other] - xs[one]
     slope = float(np.median((ys[other] - ys[one])[apart > 0] / apart[apart > 0])) if (apart > 0).any() else 1.0
     rest = np.abs(ys - slope * xs - np.median(ys - slope * xs))
-    near: NDArray[np.bool_] = rest <= min(_TONE, max(8.0, 3 * float(np.median(rest))))
+    near: NDArray[np.bool_] = rest <= min(_TONE, max(14.0, 4 * float(np.median(rest))))
     return near
 
 

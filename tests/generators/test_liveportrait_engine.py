@@ -36,6 +36,7 @@ from thsafe.home import Home
 from thsafe.media.faces import find_faces
 from thsafe.models import find_card
 from thsafe.registry import draw_person
+from thsafe.testing import generator_contract
 
 SMALL = 128
 """Pixels: the networks are convolutional, so a quarter of the pixels costs a quarter of the time."""
@@ -283,6 +284,11 @@ def test_the_face_moves_inside_its_picture_and_the_rest_stays(tmp_path, portrait
     assert 0 < top < 0.5 < bottom < 1
     crop_only, squares = _drawn(portrait, tmp_path / "in.mp4", whole=False)
     assert next(squares).shape == (crop_only.height, crop_only.width, 3) == (512, 512, 3)
+
+
+def test_what_it_yields_can_be_published(tmp_path, portrait) -> None:
+    draft, _ = _drawn(portrait, film(tmp_path / "in.mp4", swaying(2)))
+    generator_contract.check_stream(draft)
 
 
 def test_a_driver_who_turns_away_is_waited_for(tmp_path, portrait) -> None:

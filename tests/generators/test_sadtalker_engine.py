@@ -36,6 +36,7 @@ from thsafe.core.types import Silent
 from thsafe.home import Home
 from thsafe.models import find_card
 from thsafe.registry import draw_person
+from thsafe.testing import generator_contract
 
 SMALL = 128
 """Pixels: the networks are convolutional, so a quarter of the pixels costs a quarter of the time."""
@@ -211,6 +212,10 @@ def test_every_voice_gives_as_many_pictures_as_it_lasts(portrait, tmp_path, seco
     assert len(frames) == draft.frame_count == max(1, round(seconds * 25))
     heard = np.concatenate(list(draft.sound))
     assert heard.shape == (round(len(frames) / 25 * pipeline.RATE), 1 if channels == 1 else 2)
+
+
+def test_what_it_yields_can_be_published(portrait, tmp_path) -> None:
+    generator_contract.check_stream(render(portrait, sound(tmp_path / "v.wav", 0.2)))
 
 
 def test_silence_speaks_too(portrait, tmp_path) -> None:

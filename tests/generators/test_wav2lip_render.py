@@ -19,6 +19,7 @@ from generators.wav2lip import footage, network, pipeline
 from generators.wav2lip.timing import SyncMode
 from thsafe.core.errors import InputError
 from thsafe.core.types import Silent
+from thsafe.testing import generator_contract
 
 BOX = (24, 72, 40, 88)
 
@@ -93,6 +94,14 @@ def _render(video: Path, voice: Path, **manner: Any) -> Any:
     assert len(sound) == round(len(frames) / draft.fps * pipeline.RATE)
     assert {frame.shape for frame in frames} == {(draft.height, draft.width, 3)}
     return draft, frames, sound
+
+
+def test_what_it_yields_can_be_published(tmp_path) -> None:
+    video, voice = _film(tmp_path / "in.mkv", 30, "25", (128, 96)), _voice(tmp_path / "in.wav", 0.4)
+    manner = pipeline.Manner(box=BOX)
+    generator_contract.check_stream(
+        pipeline.render(video, voice, _Painter(), manner, find=None, facts={}, progress=Silent())
+    )
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,12 @@ def check_draft(draft: Draft) -> None:
     Raises:
         AssertionError: it is not; the message says what.
     """
+    check_stream(draft)
+    _check_facts(draft.facts)
+
+
+def check_stream(draft: Draft) -> None:
+    """The pictures and sound of a draft alone; raises as :func:`check_draft`."""
     import numpy as np
 
     assert draft.width >= 16, "width in pixels"
@@ -140,7 +146,6 @@ def check_draft(draft: Draft) -> None:
         x0, y0, x1, y1 = draft.face_box
         assert -0.5 <= x0 < x1 <= 1.5, "face_box in shares of the width"
         assert -0.5 <= y0 < y1 <= 1.5, "face_box in shares of the height"
-    _check_facts(draft.facts)
 
 
 def _check_facts(facts: Mapping[str, Any]) -> None:

@@ -78,7 +78,6 @@ class Examination:
             self.measured["fingerprint"] = fingerprint(self.sampled())
         return self.measured["fingerprint"]
 
-
     def soundprint(self) -> str | None:
         """The fingerprint of the sound; None where there is none, or too little for one."""
         from thsafe.provenance.soundprint import MOST_BLOCKS, soundprint_of

@@ -191,6 +191,14 @@ def test_photographs(frames: list[Picture], tmp_path: Path) -> None:
     assert "0:00" not in found.sentence
 
 
+def test_a_picture_taken_from_a_film(frames: list[Picture], original: Path, tmp_path: Path) -> None:
+    taken = tmp_path / "taken.png"
+    write_png(taken, cv2.resize(frames[40], None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA))
+    found = compare(taken, original)
+    assert found.outcome is Outcome.OTHER
+    assert "no more can be said" in found.sentence
+
+
 def test_the_page_holds_hostile_names_and_pictures(original: Path, frames: list[Picture], tmp_path: Path) -> None:
     suspect = write(tmp_path / "<b>x.mp4", [labelled(frame) for frame in frames[:30]])
     seen = look(suspect, original)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LEAST_SHARE = 0.25
+_LEAST_MOVING = 8
+"""Pictures that a film must have to be laid along another."""
 _LEAST_AGREEMENT = 0.15
 _LEAST_STRAIGHT = 0.6
 _SLOWEST = 0.47
@@ -101,6 +103,10 @@ def look(suspect: Path, original: Path, *, progress: Progress | None = None) -> 
     placement = place(one, other)
     if placement is None:
         return Seen(comparison=result(Outcome.OTHER, "The suspect shows nothing of the original."))
+    films = MediaKind.VIDEO in {theirs.kind, ours.kind}
+    if films and min(len(one.times), len(other.times)) < _LEAST_MOVING:
+        words = "The two show one scene; with a single picture beside a film no more can be said."
+        return Seen(comparison=result(Outcome.OTHER, words), placement=placement)
     timing = align(one, other, placement)
     if timing.pairs:
         placement = refine(placement, one, other, list(timing.pairs))
@@ -244,7 +250,9 @@ def _changes(placement: Placement, timing: Timing, theirs: MediaInfo, ours: Medi
         if ours.duration and ours.duration - last.original_end > 0.25:
             changes.append(f"ends at {clock(last.original_end)} of the original's {clock(ours.duration)}")
         speeds = {
-            round(run.speed, 2) for run in timing.runs if run.end - run.start >= 1.0 and abs(run.speed - 1) > 0.03
+            round(run.speed, 2)
+            for run in timing.runs
+            if run.end - run.start >= 1.0 and abs(run.speed - 1) > 0.03 and run.speed > _SLOWEST
         }
         changes += [f"plays at {speed:g} times the speed" for speed in sorted(speeds)]
     return tuple(changes)

@@ -119,7 +119,7 @@ def test_a_drawn_portrait_has_no_file(world):
     drawn = MediaRef(role="portrait", path=None, sha256="a" * 64, kind=MediaKind.IMAGE, performer="synthetic")
     request = world.request(inputs=(drawn,))
     permit = world.new_gate(synthetic_proof=lambda ref: ref.sha256 == "a" * 64).ask(request)
-    permit.verify_inputs(request)
+    permit.verify_inputs(request, now=world.now)
     with pytest.raises(ConsentRefused):
         world.new_gate(synthetic_proof=lambda ref: ref.sha256 == "b" * 64).ask(world.request(inputs=(drawn,)))
 
@@ -314,7 +314,7 @@ def test_inputs_are_hashed_again_before_publishing(world):
     assert caught.value.code == "media.job-digest"
     assert "portrait.png" in caught.value.found
     with pytest.raises(PolicyRefused):
-        permit.verify_inputs(request)
+        permit.verify_inputs(request, now=world.now)
 
 
 def test_words_are_bound_like_files(world):

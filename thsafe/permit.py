@@ -63,14 +63,14 @@ class Permit:
         if (now or system_clock()) >= self.expires:
             raise _void("permit.expired", "The permit has expired.", f"at {to_text(self.expires)}")
 
-    def verify_inputs(self, request: Request) -> None:
+    def verify_inputs(self, request: Request, *, now: datetime | None = None) -> None:
         """``check`` and hash every input again, before the output is put in place.
 
         Raises:
             PolicyRefused: as ``check``, or ``media.job-digest`` naming the file that changed.
             InputError: a file is gone.
         """
-        self.check(request)
+        self.check(request, now=now)
         verify_inputs(request)
 
 

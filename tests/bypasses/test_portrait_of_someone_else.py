@@ -20,6 +20,7 @@ class Matcher:
     """Stands where face weights are installed."""
 
     name = "test-matcher"
+    enough = 0.7
 
     def __init__(self, same: bool) -> None:
         self.same = same

@@ -22,7 +22,7 @@ def test_swapped_after_the_permit(world):
     permit = world.ask(request)
     world.portrait.write_bytes(b"someone else")
     with pytest.raises(PolicyRefused) as caught:
-        permit.verify_inputs(request)
+        permit.verify_inputs(request, now=world.now)
     assert caught.value.code == "media.job-digest"
 
 
@@ -35,7 +35,7 @@ def test_swapped_through_a_link(world):
     link.unlink()
     link.symlink_to(world.file("other.png", b"someone else"))
     with pytest.raises(PolicyRefused):
-        permit.verify_inputs(request)
+        permit.verify_inputs(request, now=world.now)
 
 
 def test_gone(world):
@@ -44,4 +44,4 @@ def test_gone(world):
     permit = world.ask(request)
     world.portrait.unlink()
     with pytest.raises(InputError):
-        permit.verify_inputs(request)
+        permit.verify_inputs(request, now=world.now)

@@ -7,6 +7,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from thsafe.core.ids import new_manifest_label
@@ -14,8 +16,11 @@ from thsafe.core.types import Output, Task
 from thsafe.home import Home
 from thsafe.installation import Installation
 from thsafe.keys import KeyRing
+from thsafe.media.planes import bgr_from_i420, i420_from_bgr, split_planes
 from thsafe.provenance.manifest import ManifestFacts
 from thsafe.verification import verify
+from thsafe.watermark.payload import CODE_BITS
+from thsafe.watermark.picture import PictureMarker
 
 TINY = Path(__file__).parent.parent / "publishing" / "tiny.py"
 
@@ -87,3 +92,34 @@ def judged(scene):
         return str(report.verdict), report.finding("credentials").code, report.finding("recovery").code, report
 
     return judge
+
+
+def _washed(picture):
+    """Shrunk until the waves of the mark are gone, and blown up again; what the picture looks like stays."""
+    height, width = picture.shape[:2]
+    small = cv2.resize(picture, (width // 20, height // 20), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.fixture(scope="session")
+def faded(scene, attacks, tmp_path_factory) -> dict[str, Path]:
+    """The published film by what the reader says of its picture mark: ``absent`` or ``present``.
+
+    Between an id that is read and no mark at all lies little, and where depends on the key: so the mark is washed out,
+    and for ``present`` written again under the same key with code bits that are noise, which no key makes an id.
+    """
+    folder = tmp_path_factory.mktemp("faded")
+    attacks.rewrite(scene.path, folder / "absent.mp4", lambda _, picture: _washed(picture), crf=18)
+    noise = np.random.default_rng(5).integers(0, 2, CODE_BITS).astype(np.int8)
+    key = next(iter(scene.installation.watermark_keys().values()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("thsafe.watermark.payload.encode", lambda *_: noise)
+        marker = PictureMarker(key, scene.output.watermark_id, width=640, height=512)
+
+    def mark(_, picture):
+        i420 = i420_from_bgr(_washed(picture))
+        marker.apply(split_planes(i420))
+        return bgr_from_i420(i420)
+
+    attacks.rewrite(scene.path, folder / "present.mp4", mark, crf=18)
+    return {state: folder / f"{state}.mp4" for state in ("absent", "present")}

@@ -54,14 +54,11 @@ def test_where_the_manifest_is_not_stored(scene, stripped, tmp_path, monkeypatch
     assert "tells of no generation" in clash(verify(tmp_path / "copied.mp4", home=scene.home))
 
 
-def test_with_a_watermark_that_cannot_be_read(scene, stripped, tmp_path, monkeypatch):
-    from thsafe.watermark.reading import MarkReading
-
-    weak = MarkReading(state="present", key_name="k", confidence=9.0, frames_read=48, reason="too weak")
-    monkeypatch.setattr("thsafe.watermark.reader.read_pictures", lambda *_, **__: weak)
-    monkeypatch.setattr("thsafe.store.outputs.Outputs.by_essence", lambda *_: None)
-    sign(stripped, tmp_path / "theirs.mp4", facts=scene.facts(), ring=scene.stranger)
-    assert "speaks of" in clash(verify(tmp_path / "theirs.mp4", home=scene.home))
+def test_with_a_watermark_that_cannot_be_read(scene, faded, tmp_path):
+    sign(faded["present"], tmp_path / "theirs.mp4", facts=scene.facts(), ring=scene.stranger)
+    report = verify(tmp_path / "theirs.mp4", home=scene.home)
+    assert report.finding("watermark").code == "PRESENT-UNREADABLE"
+    assert "speaks of" in clash(report)
 
 
 def test_with_the_encoded_content_alone(scene, stripped, tmp_path, monkeypatch):

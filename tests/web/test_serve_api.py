@@ -199,3 +199,11 @@ def test_reports_go_when_their_time_is_over(tmp_path, monkeypatch):
     assert there is not None
     assert gone is None
     assert list(settings.jobs.iterdir()) == []
+
+
+@pytest.mark.parametrize(("answer", "status"), [("on", 202), ("perhaps", 400), ("", 400)])
+def test_the_field_detectors_is_understood_or_refused(public, answer, status):
+    told = public.client.post("/v1/verifications", data={"detectors": answer}, files={"file": ("x.mp4", b"%PDF-1.4")})
+    assert told.status_code == status
+    if status == 400:
+        assert told.json()["code"] == "upload.detectors"

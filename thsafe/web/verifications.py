@@ -75,6 +75,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 JobId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{24}$")]
 Wait = Annotated[float, Query(ge=0, le=_MOST_WAIT, description="Seconds to wait for the end (long poll).")]
+_YES = ("on", "true", "1")
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY = {
     "requestBody": {
@@ -86,7 +87,7 @@ _BODY = {
                     "required": ["file"],
                     "properties": {
                         "file": {"type": "string", "format": "binary"},
-                        "detectors": {"type": "string", "enum": ["on", "true", "1"]},
+                        "detectors": {"type": "string", "enum": list(_YES)},
                     },
                 }
             },
@@ -188,7 +189,7 @@ async def receive(service: Service, request: Request, kind: str, disposition: st
         if kind == "multipart/form-data":
             form = await form_to_disk(request, target, service.settings, check=lambda _fields: None)
             _check_file(form)
-            job.name, job.detectors = service.shown_name(form.file_name), form.fields.get("detectors", "") != ""
+            job.name, job.detectors = service.shown_name(form.file_name), _detectors(form)
         else:
             await body_to_disk(request, target, service.settings)
             job.name = service.shown_name(_name_in(disposition))
@@ -197,6 +198,19 @@ async def receive(service: Service, request: Request, kind: str, disposition: st
         service.schedule.folders.forget(job.id)
         raise
     return job
+
+
+def _detectors(form: Form) -> bool:
+    answer = form.fields.get("detectors")
+    if answer is not None and answer not in _YES:
+        raise UsageError(
+            "The field detectors cannot be understood.",
+            code="upload.detectors",
+            found=repr(answer[:40]),
+            rule=f"one of {', '.join(_YES)}, or no such field",
+            next_step="send detectors=on, or leave the field out",
+        )
+    return answer is not None
 
 
 def _check_file(form: Form) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PACKETS = 50_000
-_NOTE = re.compile(rb"(x264 - core \d+[ -~]{0,40}|x265 \(build \d+\)[ -~]{0,40}|Lavc\d[\d.]*(?: \w+)?)")
+_NOTE = re.compile(rb"(x264 - core \d+(?: r\d+ [0-9a-f]+)?|x265 \(build \d+\)(?: - [\w.+-]+)?|Lavc\d[\d.]*(?: \w+)?)")
 _NOTE_BYTES = 4096
 _RHYTHM = 0.6
 """Share of key frames that must come at one distance for it to be a rhythm."""

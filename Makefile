@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= build/demo
 BENCH ?= build/bench
-# Seconds that make fuzz takes.
+# Seconds that make fuzz takes for each target.
 FUZZ ?= 600
+TARGETS ?= malformed_store consent_documents media_files mark_payloads policy_facts settings_and_scripts
 # Where pip has been told to look for local wheels; uv reads its own variable.
 FIND_LINKS = $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
 # The whole suite in parallel: set JOBS=1 to debug.
@@ -50,13 +51,14 @@ docs: setup  ## Build the documentation into site/
 bench: setup  ## Measure: writes JSON and text below build/bench
 	@$(BIN)/python benchmarks/run.py $(BENCH)
 
-fuzz: setup  ## Ten minutes each of malformed manifest stores and consents against their readers
+fuzz: setup  ## Ten minutes for each reader of strangers' bytes (FUZZ=60 for one)
 	@$(BIN)/python -c "import atheris" 2>/dev/null || \
 	    uv pip install --python $(BIN)/python -c constraints.txt atheris 2>/dev/null || \
 	    $(BIN)/python -m pip install --quiet -c constraints.txt atheris
 	@mkdir -p build/fuzz
-	@$(BIN)/python fuzz/malformed_store.py build/fuzz/corpus -max_total_time=$(FUZZ) -artifact_prefix=build/fuzz/
-	@$(BIN)/python fuzz/consent_documents.py build/fuzz/consents -max_total_time=$(FUZZ) -artifact_prefix=build/fuzz/
+	@for target in $(TARGETS); do \
+	    echo "$$target" && $(BIN)/python fuzz/$$target.py build/fuzz/$$target -max_total_time=$(FUZZ) -artifact_prefix=build/fuzz/ || exit 1; \
+	done
 
 check: lint type test docs  ## All that must be green
 

@@ -94,7 +94,10 @@ class Rule:
 
 def parse_rules(text: str) -> tuple[Rule, ...]:
     """Read the table; raises ValueError that names the row for anything a row may not hold."""
-    rows = yaml.safe_load(text)
+    try:
+        rows = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as problem:
+        raise ValueError(f"rules.yaml cannot be read: {type(problem).__name__}: {str(problem)[:200]}") from problem
     if not isinstance(rows, list):
         raise ValueError("rules.yaml is not a list of rules")  # noqa: TRY004  one kind of error for one bad file
     rules = tuple(_rule(row) for row in rows)

@@ -102,7 +102,7 @@ def signpost_of_home(home: Home) -> str:
         known, address = found["schema"] == _SCHEMA, str(found["detector"])
     except FileNotFoundError:
         return THIS_SOFTWARE
-    except (OSError, ValueError, TypeError, KeyError) as problem:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as problem:
         raise _damaged(f"{type(problem).__name__}: {problem}") from problem
     if not known or not _is_address(address):
         raise _damaged(address[:80])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from thsafe.core.clock import Clock, from_text, system_clock, to_text
 from thsafe.core.errors import StoreError, UsageError
+from thsafe.core.types import Json
 from thsafe.media.files import write_whole
 
 TOKENS_FILE = "serve-tokens.json"
@@ -119,8 +120,8 @@ class Tokens:
     def _read(self) -> tuple[Token, ...]:
         try:
             kept = json.loads(self._path.read_bytes())["tokens"]
-            return tuple(Token(**{**item, "scopes": tuple(Scope(name) for name in item["scopes"])}) for item in kept)
-        except (OSError, ValueError, KeyError, TypeError) as problem:
+            return tuple(_token(item) for item in kept)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
             raise StoreError(
                 "The file with the tokens cannot be read.",
                 code="token.damaged",
@@ -133,6 +134,15 @@ class Tokens:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(self._path, data)
         self._path.chmod(0o600)
+
+
+def _token(item: dict[str, Json]) -> Token:
+    token = Token(**{**item, "scopes": tuple(Scope(name) for name in item["scopes"])})
+    if not all(isinstance(text, str) for text in (token.id, token.name, token.digest, token.made, token.expires)):
+        raise TypeError("a token's fields are texts")
+    if token.expires:
+        from_text(token.expires)
+    return token
 
 
 def _digest(secret: str) -> str:

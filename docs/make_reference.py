@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import click
+from make_tables import PAGES as TABLES
 
 from thsafe.cli.main import cli
 from thsafe.core.exitcodes import ExitCode
@@ -62,11 +63,13 @@ def _helps(command: click.Command, context: click.Context) -> list[tuple[str, st
     return found
 
 
-PAGES = {"exit-codes.md": exit_codes, "cli.md": command_line}
+PAGES = {"exit-codes.md": exit_codes, "cli.md": command_line, **TABLES}
 
 if __name__ == "__main__":
-    stale = [name for name, make in PAGES.items() if (FOLDER / name).read_text(encoding="utf-8") != make()]
+    made = {name: make() for name, make in PAGES.items()}
+    there = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
+    stale = [name for name, text in made.items() if there.get(name) != text]
     if "--check" in sys.argv:
         sys.exit(f"run: python docs/make_reference.py   (stale: {', '.join(stale)})" if stale else 0)
     for name in stale:
-        (FOLDER / name).write_text(PAGES[name](), encoding="utf-8")
+        (FOLDER / name).write_text(made[name], encoding="utf-8")

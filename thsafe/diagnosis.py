@@ -166,6 +166,19 @@ def _log(home: Home) -> Iterator[Finding]:
     )
 
 
+def _database(home: Home) -> Iterator[Finding]:
+    from thsafe.ledger.transfer import standing
+
+    found = standing(home.database_url)
+    older = 0 < found.version < found.known
+    yield Finding(
+        part="database",
+        state="bad" if older else "ok",
+        found=f"version {found.version}, this program works with {found.known}" if older else found.address,
+        next_step="thsafe doctor --fix, or: thsafe db backup FILE, then thsafe db upgrade" if older else "",
+    )
+
+
 def _weights(home: Home) -> Iterator[Finding]:
     from thsafe.models import all_cards, installed_path
 
@@ -188,6 +201,7 @@ _PARTS: dict[str, Callable[[Home], Iterator[Finding]]] = {
     "voice": _voice,
     "keys": _keys,
     "trust lists": _trust,
+    "database": _database,
     "log": _log,
     "weights": _weights,
 }

@@ -9,13 +9,17 @@ FUZZ ?= 600
 TARGETS ?= malformed_store consent_documents media_files mark_payloads policy_facts settings_and_scripts
 # Where pip has been told to look for local wheels; uv reads its own variable.
 FIND_LINKS = $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
+# Install what one target alone needs: $(call tool,module,package)
+tool = $(BIN)/python -c "import $(1)" 2>/dev/null || \
+    uv pip install -q --python $(BIN)/python -c constraints.txt $(2) 2>/dev/null || \
+    $(BIN)/python -m pip install --quiet -c constraints.txt $(2)
 # The whole suite in parallel: set JOBS=1 to debug.
 JOBS ?= 2
 
 export OMP_NUM_THREADS ?= 2
 export NUMBA_CACHE_DIR ?= $(abspath build/numba)
 
-.PHONY: help setup demo test lint type docs bench fuzz check clean
+.PHONY: help setup demo test lint type docs bench fuzz sbom advisories check clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -52,13 +56,21 @@ bench: setup  ## Measure: writes JSON and text below build/bench
 	@$(BIN)/python benchmarks/run.py $(BENCH)
 
 fuzz: setup  ## Ten minutes for each reader of strangers' bytes (FUZZ=60 for one)
-	@$(BIN)/python -c "import atheris" 2>/dev/null || \
-	    uv pip install --python $(BIN)/python -c constraints.txt atheris 2>/dev/null || \
-	    $(BIN)/python -m pip install --quiet -c constraints.txt atheris
+	@$(call tool,atheris,atheris)
 	@mkdir -p build/fuzz
 	@for target in $(TARGETS); do \
 	    echo "$$target" && $(BIN)/python fuzz/$$target.py build/fuzz/$$target -max_total_time=$(FUZZ) -artifact_prefix=build/fuzz/ || exit 1; \
 	done
+
+sbom: setup  ## A CycloneDX bill of materials of the environment: build/sbom.cdx.json
+	@mkdir -p build
+	@$(call tool,cyclonedx_py,cyclonedx-bom)
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o build/sbom.cdx.json $(BIN)/python
+	@echo build/sbom.cdx.json
+
+advisories: setup  ## Known vulnerabilities of what is installed (asks an advisory database on the internet)
+	@$(call tool,pip_audit,pip-audit)
+	@$(BIN)/pip-audit --progress-spinner off --skip-editable
 
 check: lint type test docs  ## All that must be green
 

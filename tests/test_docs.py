@@ -6,10 +6,13 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from thsafe.cli.main import cli
 
@@ -72,3 +75,31 @@ def test_every_exit_code_and_page_is_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text()
     for page in sorted((ROOT / "docs").rglob("*.md")):
         assert str(page.relative_to(ROOT / "docs")) in navigation, page
+
+
+def test_every_setting_is_documented() -> None:
+    packages = ("thsafe", "generators", "detectors", "policies")
+    code = "\n".join(path.read_text() for package in packages for path in (ROOT / package).rglob("*.py"))
+    page = (ROOT / "docs/reference/files.md").read_text()
+    # click's own variable for completion scripts is nobody's setting
+    named = set(re.findall(r"\bTHSAFE_[A-Z_]+\b", code)) - {"THSAFE_COMPLETE"}
+    assert {name for name in named if f"`{name}`" not in page and f"${name}`" not in page} == set()
+
+
+def test_every_dependency_has_a_licence_on_the_page() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    page = (ROOT / "docs/reference/licences.md").read_text()
+    extras = dict(project["optional-dependencies"])
+    for name in ("bench", "dev", "docs", "fuzz"):
+        extras.pop(name)
+    wanted = [Requirement(text) for items in (project["dependencies"], *extras.values()) for text in items]
+    assert [item.name for item in wanted if f"| {canonicalize_name(item.name)} |" not in page] == []
+    assert "not stated" not in page
+
+
+def test_copyleft_parts_of_the_ordinary_installation_are_explained() -> None:
+    page = (ROOT / "docs/reference/licences.md").read_text()
+    always = page.split("## Always installed")[1].split("\n## ")[0]
+    copyleft = [line for line in always.splitlines() if re.search(r"(?<!L)GPL", line)]
+    assert all(line.startswith(("| av |", "| numpy |", "| scipy |")) for line in copyleft), copyleft
+    assert "x264" in page.split("## Always installed")[0]

@@ -89,6 +89,7 @@ def erase_person(installation: Installation, records: Sequence[ConsentRecord], *
     from thsafe.consent.grant import subject_key_path
     from thsafe.consent.store import ConsentStore
     from thsafe.core.clock import system_clock
+    from thsafe.unfinished import forget_unfinished
 
     store = ConsentStore(installation.home)
     subject, ids = records[0].subject, tuple(record.id for record in records)
@@ -97,6 +98,7 @@ def erase_person(installation: Installation, records: Sequence[ConsentRecord], *
     key_deleted = with_key and key.is_file()
     if key_deleted:
         key.unlink()
+    forget_unfinished(installation.home)
     # The log comes last: its entry says that all of it is gone.
     entry = installation.ledger.erase(
         subject, consents=ids, counts={"vault": vault_files, "subject_keys": int(key_deleted)}

@@ -82,6 +82,11 @@ class Home:
         return self.path / "cache"
 
     @property
+    def unfinished(self) -> Path:
+        """Marked pictures of interrupted jobs, to go on from (``thsafe.unfinished``); may be deleted."""
+        return self.path / "unfinished"
+
+    @property
     def database_url(self) -> str:
         """``$THSAFE_DB``, else one SQLite file in this folder (``thsafe.store``)."""
         return os.environ.get("THSAFE_DB") or f"sqlite:///{self.path / 'thsafe.db'}"

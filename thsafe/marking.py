@@ -19,6 +19,7 @@ from thsafe.core.types import Draft, Label, Obligations, Progress
 if TYPE_CHECKING:
     from thsafe.core.types import SoundBlock
     from thsafe.installation import Installation
+    from thsafe.unfinished import Unfinished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,14 @@ def choose_marks(obligations: Obligations, media_type: str, installation: Instal
 
 
 def encode(
-    draft: Draft, marks: Marks, target: Path, media_type: str, *, installation: Installation, progress: Progress
+    draft: Draft,
+    marks: Marks,
+    target: Path,
+    media_type: str,
+    *,
+    kept: Unfinished,
+    installation: Installation,
+    progress: Progress,
 ) -> Encoded:
     """Write a draft as a marked file of a kind: a film, the first frame as a still, or the sound alone.
 
@@ -94,7 +102,7 @@ def encode(
         case "audio":
             return _encode_sound(draft, marks, target, media_type, installation=installation)
         case _:
-            return _encode_film(draft, marks, target, installation=installation, progress=progress)
+            return _encode_film(draft, marks, target, kept=kept, installation=installation, progress=progress)
 
 
 def _encode_still(draft: Draft, marks: Marks, target: Path, media_type: str, *, installation: Installation) -> Encoded:
@@ -166,14 +174,13 @@ def spoken_notice(words: str, *, rate: int, channels: int) -> SoundBlock:
 
 
 def _encode_film(
-    draft: Draft, marks: Marks, target: Path, *, installation: Installation, progress: Progress
+    draft: Draft, marks: Marks, target: Path, *, kept: Unfinished, installation: Installation, progress: Progress
 ) -> Encoded:
-    """The loop over frames; nothing is held but the frame in hand."""
+    """The loop over frames; nothing is held but the frame in hand. What an interrupted job had drawn comes first."""
     from thsafe.label import LabelStamp
     from thsafe.media.ahead import ahead
     from thsafe.media.encode import Mp4Writer
-    from thsafe.media.planes import bgr_from_i420, i420_from_bgr, split_planes
-    from thsafe.provenance.attribution import thumbnail_jpeg
+    from thsafe.media.planes import i420_from_bgr, split_planes
     from thsafe.provenance.soundprint import soundprint_of
     from thsafe.watermark.picture import PictureMarker
 
@@ -181,8 +188,6 @@ def _encode_film(
     stamp = LabelStamp(marks.labels, width=draft.width, height=draft.height, fps=draft.fps)
     marker = PictureMarker(key, marks.watermark_id, width=draft.width, height=draft.height, face_box=draft.face_box)
     sound = _Interleaver(draft, key, marks.watermark_id)
-    thumbnail = b""
-    count = 0
     progress.start("rendering", draft.frame_count)
     with Mp4Writer(
         target,
@@ -192,38 +197,54 @@ def _encode_film(
         sample_rate=draft.sample_rate if draft.sound is not None else 0,
         channels=draft.channels,
         metadata=marks.metadata,
+        on_coded=kept.keep_coded,
     ) as writer:
+
+        def written() -> None:
+            for block in sound.until(writer.pictures / draft.fps):
+                writer.write_sound(block)
+            progress.advance()
+
+        for coded in kept.coded():
+            writer.write_coded(coded)
+            written()
+        for picture in kept.pictures(writer.pictures):
+            writer.write_picture(picture)
+            written()
+        if writer.pictures and draft.skip is not None:
+            progress.note(f"going on after {writer.pictures} pictures that were drawn before")
+            draft.skip(writer.pictures)
         for frame in ahead(draft.frames):
             picture = i420_from_bgr(frame)
             planes = split_planes(picture)
-            stamp.apply(planes, count)
+            stamp.apply(planes, writer.pictures)
             marker.apply(planes)
+            kept.keep_picture(writer.pictures, picture)
             writer.write_picture(picture)
-            if not thumbnail:
-                thumbnail = thumbnail_jpeg(bgr_from_i420(picture))
-            count += 1
-            for block in sound.until(count / draft.fps):
-                writer.write_sound(block)
-            progress.advance()
+            written()
         for block in sound.rest():
             writer.write_sound(block)
-    if count == 0:
-        raise _nothing()
+        if not writer.pictures:
+            raise _nothing()
+        duration = writer.picture_time
+    looks, thumbnail = _looks_of(target, draft.fps)
     return Encoded(
-        duration=float(count / draft.fps),
-        fingerprint=_fingerprint_of(target, draft.fps),
+        duration=duration,
+        fingerprint=looks,
         soundprint=soundprint_of(target) if sound.sent else None,
         thumbnail=thumbnail,
     )
 
 
-def _fingerprint_of(path: Path, fps: Fraction) -> str:
-    """What the encoded picture looks like, one frame a second: held against copies when credentials are recovered."""
+def _looks_of(path: Path, fps: Fraction) -> tuple[str, bytes]:
+    """What the encoded picture looks like, one frame a second, to compare copies with; its first frame, small."""
     from thsafe.media.decode import VideoReader
+    from thsafe.provenance.attribution import thumbnail_jpeg
     from thsafe.provenance.fingerprint import fingerprint
 
     with VideoReader(path) as reader:
-        return fingerprint(reader.iter_bgr(step=max(1, round(fps))))
+        thumbnail = next((thumbnail_jpeg(frame) for _, frame in reader.iter_bgr()), b"")
+        return fingerprint(reader.iter_bgr(step=max(1, round(fps)))), thumbnail
 
 
 class _Interleaver:

@@ -51,17 +51,24 @@ def publish(
     from thsafe.provenance.prints import Prints
     from thsafe.provenance.sign import sign
     from thsafe.store.outputs import OutputRecord
+    from thsafe.unfinished import Unfinished
 
     permit.check(request)
-    marks = choose_marks(permit.obligations, destination.media_type, installation)
+    chosen = choose_marks(permit.obligations, destination.media_type, installation)
     choice = SigningChoice.of_home(installation.home)
     stamp: TimeStampPolicy = choice.time_stamp(permit.obligations.rule_ids) if choice else "required"
     ledger = installation.ledger
     destination.clear_interrupted(lambda job: _log_interrupted(installation, job))
-    with destination.workshop(request.job_id) as workshop:
+    with (
+        destination.workshop(request.job_id) as workshop,
+        Unfinished.of(request, draft, chosen, installation=installation) as kept,
+    ):
         media_type, ending = destination.media_type, destination.path.suffix.lower()
         encoded_file, signed_file = workshop / f"encoded{ending}", workshop / f"signed{ending}"
-        encoded = encode(draft, marks, encoded_file, media_type, installation=installation, progress=progress)
+        marks = kept.continued(chosen)
+        encoded = encode(
+            draft, marks, encoded_file, media_type, kept=kept, installation=installation, progress=progress
+        )
         progress.start("signing", None)
         facts = _manifest_facts(draft, request, permit, marks, encoded, media_type, installation=installation)
         signed = sign(
@@ -76,6 +83,8 @@ def publish(
             signer=choice.open() if choice else None,
         )
         progress.start("reading back", None)
+        # whatever comes of it: pictures whose marks cannot be read are of no use, and no two outputs share a mark
+        kept.clear()
         found = read_back(signed_file, marks, installation=installation)
         verify_inputs(request)
         _make_durable(signed_file)

@@ -108,6 +108,16 @@ def train_model(name: str, folder: Path, *, rounds: int, seed: int, progress: Pr
     return report
 
 
+class LivePictures(Protocol):
+    """Pictures that are drawn one by one."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The next ones."""
+
+    def skip(self, count: int) -> None:
+        """Leave the next ``count`` out."""
+
+
 class LiveHead(Protocol):
     """A portrait drawn for a stream."""
 
@@ -117,7 +127,7 @@ class LiveHead(Protocol):
     face_box: tuple[float, float, float, float]
     delay: float
 
-    def frames(self, blocks: Iterator[NDArray[np.float32]]) -> Iterator[Frame]:
+    def frames(self, blocks: Iterator[NDArray[np.float32]]) -> LivePictures:
         """Pictures, each as soon as the sound for it has come."""
 
 

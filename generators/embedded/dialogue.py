@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 
+from generators.pictures import Pictures
 from generators.speech.utterance import Utterance
 from thsafe.core.errors import InputError
 from thsafe.core.types import Draft
@@ -160,26 +161,27 @@ class Seat:
     poses: Iterator[Pose]
 
 
-def stage(seats: Sequence[Seat], track: Spoken, layout: str, fps: Fraction) -> Iterator[Frame]:
+def stage(seats: Sequence[Seat], track: Spoken, layout: str, fps: Fraction) -> Pictures[list[tuple[Seat, Pose]]]:
     """The frames: all faces beside each other, or the one that speaks.
 
     Every face's poses go on in either layout; a face that is not shown is not drawn.
     """
-    number = 0
-    while True:
-        poses = [next(seat.poses, None) for seat in seats]
-        if any(pose is None for pose in poses):
-            return
-        shown = range(len(seats))
+    return Pictures(_shown(seats, track, layout, fps), _drawn)
+
+
+def _shown(seats: Sequence[Seat], track: Spoken, layout: str, fps: Fraction) -> Iterator[list[tuple[Seat, Pose]]]:
+    """Per frame the faces that are seen, from the left, and their poses."""
+    for number, poses in enumerate(zip(*(seat.poses for seat in seats), strict=False)):
+        seen = list(zip(seats, poses, strict=True))
         if layout == "cut":
             speaking = speaker_at(track, float(number / fps) + _CUT_AHEAD)
-            shown = range(1)
-            for place, seat in enumerate(seats):
-                if seat.speaker == speaking:
-                    shown = range(place, place + 1)
-        pictures = [seats[place].puppet.render(pose) for place in shown if (pose := poses[place]) is not None]
-        yield pictures[0] if len(pictures) == 1 else np.ascontiguousarray(np.hstack(pictures))
-        number += 1
+            seen = [(seat, pose) for seat, pose in seen if seat.speaker == speaking][:1] or seen[:1]
+        yield seen
+
+
+def _drawn(seen: list[tuple[Seat, Pose]]) -> Frame:
+    pictures = [seat.puppet.render(pose) for seat, pose in seen]
+    return pictures[0] if len(pictures) == 1 else np.ascontiguousarray(np.hstack(pictures))
 
 
 def speaker_at(track: Spoken, time: float) -> str:
@@ -246,11 +248,13 @@ def render_dialogue(request: Request, progress: Progress, *, home: Home | None =
         seats.append(Seat(speaker=member.name, puppet=puppet, poses=poses))
     height, width = bust.picture.shape[:2]
     drawn = all(portrait.performer == "synthetic" for portrait in portraits)
+    pictures = stage(seats, track, layout, fps)
     return Draft(
         width=width * (len(seats) if layout == "side-by-side" else 1),
         height=height,
         fps=fps,
-        frames=stage(seats, track, layout, fps),
+        frames=pictures,
+        skip=pictures.skip,
         sound=fitted_sound(track, fps),
         sample_rate=RATE,
         channels=track.channels,

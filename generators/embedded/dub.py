@@ -20,6 +20,7 @@ from generators.embedded.landmarks import FaceFrame, head_angles
 from generators.embedded.pose import CHANNELS, Pose
 from generators.embedded.puppet import Puppet
 from generators.embedded.quality import STABLE
+from generators.pictures import Pictures
 from thsafe.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -169,12 +170,12 @@ class Dub:
         self._faded = _FADE
         self._latest = -2
 
-    def frames(self, numbers: Iterable[int], poses: Iterator[Pose]) -> Iterator[Frame]:
+    def frames(self, numbers: Iterable[int], poses: Iterator[Pose]) -> Pictures[tuple[tuple[int, Frame], Pose]]:
         """The pictures ``numbers`` of the film, each with the mouth of the next pose; without a face, untouched."""
-        for number, frame in pictures(self._film, numbers):
-            yield self._dubbed(number, frame, next(poses))
+        return Pictures(zip(pictures(self._film, numbers), poses, strict=False), self._dubbed)
 
-    def _dubbed(self, number: int, frame: Frame, pose: Pose) -> Frame:
+    def _dubbed(self, shown: tuple[tuple[int, Frame], Pose]) -> Frame:
+        (number, frame), pose = shown
         marks = self._person.marks[number]
         if marks is None or not self._enter(number):
             self._latest = -2

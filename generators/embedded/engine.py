@@ -17,6 +17,7 @@ from generators.embedded.parameters import frame_rate as _fps
 from generators.embedded.parameters import framed as _framed
 from generators.embedded.parameters import whole as _whole
 from generators.embedded.track import parse, track_input
+from generators.pictures import Pictures
 from generators.speech.utterance import Utterance
 from thsafe.core.errors import UsageError
 from thsafe.core.types import Draft, Json, MediaKind, MediaRef, Output, Progress, Request, Task
@@ -345,11 +346,13 @@ def render_drive(request: Request, progress: Progress, *, home: Home | None = No
     sound = driven.sound()
     height, width = framed.picture.shape[:2]
     drawn = request.input("portrait").performer == "synthetic"
+    pictures = Pictures(driven.poses(), puppet.render)
     return Draft(
         width=width,
         height=height,
         fps=driven.fps,
-        frames=(puppet.render(pose) for pose in driven.poses()),
+        frames=pictures,
+        skip=pictures.skip,
         sound=None if sound is None else sound[0],
         sample_rate=RATE,
         channels=1 if sound is None else sound[1],
@@ -393,11 +396,13 @@ def render_lipsync(request: Request, progress: Progress) -> Draft:
     sound = dub.fitted(track.sound(), round(frames / film.fps * RATE), track.channels)
     if bed is not None and film.has_sound:
         sound = dub.mixed(sound, iter_sound(video, rate=RATE, mono=False), float(bed))
+    pictures = dub.Dub(film, person).frames((shown[n] for n in dub.order(mode, len(shown), frames)), poses)
     return Draft(
         width=film.width & ~1,
         height=film.height & ~1,
         fps=film.fps,
-        frames=dub.Dub(film, person).frames((shown[n] for n in dub.order(mode, len(shown), frames)), poses),
+        frames=pictures,
+        skip=pictures.skip,
         sound=sound,
         sample_rate=RATE,
         channels=track.channels,
@@ -432,11 +437,13 @@ def _draft(request: Request, track: Soundtrack, facts: Mapping[str, Json], home:
     puppet = Puppet(framed.picture, framed.landmarks, matte=framed.matte)
     height, width = framed.picture.shape[:2]
     drawn = request.input("portrait").performer == "synthetic"
+    pictures = Pictures(acted, puppet.render)
     return Draft(
         width=width,
         height=height,
         fps=fps,
-        frames=(puppet.render(pose) for pose in acted),
+        frames=pictures,
+        skip=pictures.skip,
         sound=fitted_sound(track, fps),
         sample_rate=RATE,
         channels=track.channels,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.embedded.flow import node_index
 from generators.embedded.landmarks import (
     LEFT_BROW_LOW,
     LEFT_IRIS,
@@ -75,6 +76,12 @@ class Eye:
         self._lid = _lid(picture[y0:y1, x0:x1], self._y, self._start, self._upper, self._lower, self._t, face.unit)
         self._lash = _lash_colour(picture[y0:y1, x0:x1], self._y, self._upper, self._t)
         self._iris = points[list(iris)]
+        # lashes stay: the eyeball begins a little inside the margins
+        top, bottom = self._upper + 0.008, self._lower - 0.002
+        share = np.clip((self._y - top) / np.maximum(bottom - top, 1e-3), 0.0, 1.0)
+        weight = (4.0 * share * (1.0 - share)) ** 0.25 * np.clip(1.0 - np.abs(self._t) ** 3, 0.0, 1.0)
+        self._eyeball = np.repeat(weight.astype(np.float32)[..., None], 2, axis=2)
+        self._pixels = node_index(*self._eyeball.shape[:2])
 
     def draw(self, original: Image, *, blink: float, gaze: tuple[float, float]) -> Image:
         """The eye's rectangle with the iris moved by ``gaze`` (u) and the lid closed by ``blink`` (0 to 1)."""
@@ -89,15 +96,8 @@ class Eye:
     def _look(self, part: Image, gaze: tuple[float, float]) -> Image:
         import cv2
 
-        height, width = part.shape[:2]
-        # lashes stay: the eyeball begins a little inside the margins
-        top, bottom = self._upper + 0.008, self._lower - 0.002
-        share = np.clip((self._y - top) / np.maximum(bottom - top, 1e-3), 0.0, 1.0)
-        weight = (4.0 * share * (1.0 - share)) ** 0.25 * np.clip(1.0 - np.abs(self._t) ** 3, 0.0, 1.0)
         shift = np.asarray(gaze, np.float64) @ self._axes * self._unit
-        where = np.empty((height, width, 2), np.float32)
-        where[..., 0] = np.arange(width, dtype=np.float32)[None, :] - weight * np.float32(shift[0])
-        where[..., 1] = np.arange(height, dtype=np.float32)[:, None] - weight * np.float32(shift[1])
+        where = self._pixels - self._eyeball * shift.astype(np.float32)
         moved: Image = cv2.remap(part, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return moved
 

@@ -8,6 +8,7 @@ reaches 2 at an open mouth; half-damped steps converge (at most half a pixel aft
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,10 +99,25 @@ def inverse(field: Field, cell: float, *, steps: int, damping: float = 0.5) -> F
     return back
 
 
+def smooth_inverse(field: Field, cell: float, *, steps: int, damping: float) -> Field:
+    """:func:`inverse` at half the resolution: for fields that change little from node to node, at a quarter's cost."""
+    import cv2
+
+    rows, columns = field.shape[:2]
+    even = cv2.copyMakeBorder(field, 0, rows % 2, 0, columns % 2, cv2.BORDER_REPLICATE)
+    half = (even.shape[1] // 2, even.shape[0] // 2)
+    back = inverse(cv2.resize(even, half, interpolation=cv2.INTER_AREA), 2 * cell, steps=steps, damping=damping)
+    full: Field = cv2.resize(back, (even.shape[1], even.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(full[:rows, :columns])
+
+
+@lru_cache(maxsize=16)
 def node_index(rows: int, columns: int) -> Field:
-    """(rows, columns, 2): each node's own column and row."""
+    """(rows, columns, 2): each node's own column and row; read-only."""
     grid = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
-    return np.ascontiguousarray(np.stack(grid, axis=-1))
+    index = np.ascontiguousarray(np.stack(grid, axis=-1))
+    index.setflags(write=False)
+    return index
 
 
 class ThinPlate:

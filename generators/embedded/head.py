@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.embedded.flow import Field, Lattice, inverse, smoothstep
+from generators.embedded.flow import Field, Lattice, smooth_inverse, smoothstep
 from generators.embedded.landmarks import OVAL, FaceFrame
 from generators.embedded.pose import Pose
 
@@ -46,7 +46,7 @@ class HeadField:
         if not layered:
             shoulders = shoulders * smoothstep(edge, 0.0, 0.35)
         self._breath = (shoulders * floor).astype(np.float32)
-        self._parts = self._parts.astype(np.float32)
+        self._parts = self._parts.astype(np.float32).reshape(3, -1)
         self._face = face
         self._lattice = lattice
         self._zero = np.zeros((lattice.rows, lattice.columns, 2), np.float32)
@@ -57,7 +57,7 @@ class HeadField:
         if pose.yaw == 0.0 and pose.pitch == 0.0 and pose.roll == 0.0 and pose.breath == 0.0:
             return self._zero
         rows = (turn - np.eye(3))[:2].astype(np.float32)
-        flat = np.tensordot(rows, self._parts, axes=1)
+        flat = (rows @ self._parts).reshape(2, self._lattice.rows, self._lattice.columns)
         flat[1] -= np.float32(pose.breath) * self._breath
         axes = (self._face.axes * self._face.unit).astype(np.float32)
         field = np.empty_like(self._zero)
@@ -68,7 +68,7 @@ class HeadField:
     def backward(self, pose: Pose) -> Field:
         """Output node to source displacement: the source of node y is y minus this."""
         field = self.forward(pose)
-        return field if field is self._zero else inverse(field, self._lattice.cell, steps=10, damping=0.3)
+        return field if field is self._zero else smooth_inverse(field, self._lattice.cell, steps=10, damping=0.3)
 
 
 def rotation(pose: Pose) -> Array:

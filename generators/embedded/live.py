@@ -14,12 +14,14 @@ from generators.embedded.performance import Performance
 from generators.embedded.phonenet import Network
 from generators.embedded.puppet import Puppet
 from generators.embedded.visemes import FRAMES_PER_SECOND, VISEMES, Viseme
+from generators.pictures import Pictures
 from thsafe.core.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from thsafe.core.types import Frame, Request
+    from generators.embedded.pose import Pose
+    from thsafe.core.types import Request
     from thsafe.home import Home
 
     Sound = NDArray[np.float32]
@@ -54,18 +56,21 @@ class LiveHead:
         self.height, self.width = shown.picture.shape[:2]
         self.face_box = self._puppet.face_box
 
-    def frames(self, blocks: Iterator[Sound]) -> Iterator[Frame]:
+    def frames(self, blocks: Iterator[Sound]) -> Pictures[Pose]:
         """BGR pictures, each drawn as soon as the sound for it has come; the end follows that of the sound.
 
         Args:
             blocks: mono at 16 kHz, each (n,), as they come.
         """
+        return Pictures(self._poses(blocks), self._puppet.render)
+
+    def _poses(self, blocks: Iterator[Sound]) -> Iterator[Pose]:
         heard = _Heard(blocks)
         poses = Performance(heard.rows(), np.zeros(0, np.float32), fps=self.fps, frames=_LONGEST * 120, seed=self._seed)
         for number, pose in enumerate(poses):
             if heard.ended and number / self.fps >= heard.seconds:
                 return
-            yield self._puppet.render(pose)
+            yield pose
 
 
 class _Heard:

@@ -112,12 +112,16 @@ class Mouth:
         weight_inside = np.maximum(1.0 - weight_upper - weight_lower, 0.0) * (1.0 - gate)
         total = np.maximum(weight_upper + weight_lower + weight_inside, 1e-4)
         mixed = from_upper * (weight_upper / total)[..., None] + from_lower * (weight_lower / total)[..., None]
-        if float(weight_inside.max()) > 0.004:
-            inside = self._inside(source, skull, edge_upper, edge_lower, above[..., 2], state)
-            mixed[..., :3] += inside * (weight_inside / total)[..., None]
+        seen = weight_inside > 0.004
+        rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+        if len(rows):
+            part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            share = (weight_inside[part] / total[part])[..., None]
+            inside = self._inside(source, skull[part], edge_upper[part], edge_lower[part], above[part][..., 2], state)
+            mixed[part][..., :3] += inside * share
             if mixed.shape[2] == 4:
-                mixed[..., 3] += 255.0 * (weight_inside / total)
-        result: Image = np.clip(mixed + 0.5, 0.0, 255.0).astype(np.uint8)
+                mixed[part][..., 3:] += 255.0 * share
+        result: Image = cv2.convertScaleAbs(mixed)
         return result
 
     def _inside(

@@ -71,6 +71,9 @@ class Puppet:
         self._identity = node_index(self._height, self._width)
         self._marks = np.asarray(landmarks, np.float64)[:, :2]
         self._edge = self._seam_side()
+        lips = sorted({*UPPER_OUTER, *LOWER_OUTER})
+        self._lips = self._marks[lips]
+        self._lips_move = face.turn_to_pixels(self._expression.basis[:, lips]).reshape(len(CHANNELS), -1)
 
     @property
     def face_box(self) -> tuple[float, float, float, float]:
@@ -207,9 +210,7 @@ class Puppet:
 
     def _mouth_box(self, expression: NDArray[np.float32], skull: Field) -> tuple[int, int, int, int]:
         """The rectangle that holds the moved lips, in pixels of the frame."""
-        lips = sorted({*UPPER_OUTER, *LOWER_OUTER})
-        moved = np.tensordot(expression, self._expression.basis[:, lips], axes=1)
-        points = self._marks[lips] + self._face.turn_to_pixels(moved)
+        points = self._lips + (expression @ self._lips_move).reshape(-1, 2)
         turn = self._head_shift(points, skull)
         points = points + turn
         margin = 0.09 * self._face.unit + 2
@@ -221,7 +222,7 @@ class Puppet:
         """How far the head's turn carries some points, to about a cell."""
         cell = self._lattice.cell
         shift = np.zeros_like(points)
-        for _ in range(3):
+        for _ in range(2):
             index = np.rint((points + shift - self._lattice.left) / cell).astype(int)
             column = np.clip(index[:, 0], 0, self._lattice.columns - 1)
             row = np.clip(index[:, 1], 0, self._lattice.rows - 1)

@@ -76,7 +76,7 @@ def test_every_picture_is_marked_and_the_log_knows(place: Home, tmp_path: Path) 
     )
     reader.join()
     assert shown.frames in {16, 17}  # the last may be begun before the end is known
-    assert shown.late == 0
+    assert (shown.late, shown.dropped) == (0, 0)
     assert 0.3 < shown.latency < 1.0
     pictures = np.frombuffer(taken[0], np.uint8).reshape(shown.frames, SIZE * 3 // 2, SIZE)
     frames = [bgr_from_i420(picture) for picture in pictures]
@@ -92,6 +92,31 @@ def test_every_picture_is_marked_and_the_log_knows(place: Home, tmp_path: Path) 
     moments = [(number / 10, frame) for number, frame in enumerate(frames)]
     assert measure_label(moments, Label(text="AI-generated"), (SIZE, SIZE)).present
     assert any(not np.array_equal(frames[0], frame) for frame in frames[1:])
+
+
+def test_a_machine_too_slow_leaves_pictures_out_and_stays_with_the_voice(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from generators.embedded.puppet import Puppet
+
+    clock = Clock()
+    real = Puppet.render
+
+    def slow(self: Puppet, pose: object) -> np.ndarray:
+        clock.sleep(0.25)  # two and a half pictures' time
+        return real(self, pose)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Puppet, "render", slow)
+    stage = Stage()
+    shown = perform(
+        drawn_portrait("ada"), speech(4.0), params=PARAMS, stage=stage, home=place, clock=clock, sleep=clock.sleep
+    )
+    assert shown.frames + shown.dropped in {40, 41}
+    assert 14 <= shown.frames <= 22
+    assert shown.latency < 1.3, "without leaving any out it would be six seconds by now"
+    assert stage.state["dropped"] <= shown.dropped
+    event = Installation.open(place).ledger.entry(shown.ledger_index).event
+    assert (event["frames"], event["dropped"]) == (shown.frames, shown.dropped)
 
 
 def test_a_picture_of_somebody_needs_consent_and_nothing_is_shown(place: Home, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import cv2
 import numpy as np
 
+from generators.pictures import Pictures
 from thsafe.core.types import Draft, Progress, Request, Task
 from thsafe.generation import EngineInfo, Generator, drawn_portrait, text_input
 
@@ -40,11 +41,13 @@ class Tiny(Generator):
     def render(self, request: Request, permit: Permit, progress: Progress) -> Draft:
         del progress
         self.seen.append((request, permit))
+        pictures = self._pictures()
         return Draft(
             width=WIDTH,
             height=HEIGHT,
             fps=FPS,
-            frames=self._pictures(),
+            frames=pictures,
+            skip=pictures.skip,
             sound=self._sound(),
             sample_rate=RATE,
             channels=1,
@@ -55,15 +58,18 @@ class Tiny(Generator):
             },
         )
 
-    def _pictures(self) -> Iterator[Frame]:
+    def _pictures(self) -> Pictures[int]:
         # Smooth as a face before a wall, and swaying as a person does: hard edges that race past are no talking head.
         noise = np.random.default_rng(1).integers(50, 200, (HEIGHT // 32 + 2, WIDTH // 32 + 2, 3)).astype(np.uint8)
         wide = cv2.resize(noise, (WIDTH + 16, HEIGHT), interpolation=cv2.INTER_CUBIC)
-        for number in range(self.frames):
+
+        def draw(number: int) -> Frame:
             if self.during is not None:
                 self.during(number)
             left = round(8 + 6 * np.sin(number / 10))
-            yield wide[:, left : left + WIDTH].copy()
+            return wide[:, left : left + WIDTH].copy()
+
+        return Pictures(range(self.frames), draw)
 
     def _sound(self) -> Iterator[SoundBlock]:
         total = round(self.frames / FPS * RATE)

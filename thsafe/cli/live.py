@@ -83,7 +83,9 @@ def live(
         )
     finally:
         page.close()
-    click.echo(f"{shown.frames} pictures, {shown.late} late, latency {1000 * shown.latency:.0f} ms")
+    click.echo(
+        f"{shown.frames} pictures, {shown.late} late, {shown.dropped} left out, latency {1000 * shown.latency:.0f} ms"
+    )
     click.echo(f"  watermark  {shown.watermark_id}")
     click.echo(f"  log        entry {shown.ledger_index}")
 

@@ -7,7 +7,7 @@ in [-1, 1], shaped (samples, channels); times are seconds; digests are lower-cas
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
@@ -99,21 +99,24 @@ class Request:
 
     def digest(self) -> str:
         """SHA-256 over the canonical job: the challenge that a consent presentation must answer."""
-        return canonical_digest(
-            {
-                "task": str(self.task),
-                "engine": self.engine,
-                "inputs": [ref.facts() for ref in self.inputs],
-                "params": dict(self.params),
-                "purpose": self.purpose,
-                "territories": list(self.territories),
-                "language": self.language,
-                "channel": self.channel,
-                "requester": self.requester,
-                "job": self.job_id,
-                "nonce": self.nonce,
-            }
-        )
+        return canonical_digest({**self._work(), "job": self.job_id, "nonce": self.nonce})
+
+    def work_digest(self) -> str:
+        """The same for every request of the same work, however often it is asked for: no job id, no nonce."""
+        return canonical_digest(self._work())
+
+    def _work(self) -> dict[str, Json]:
+        return {
+            "task": str(self.task),
+            "engine": self.engine,
+            "inputs": [ref.facts() for ref in self.inputs],
+            "params": dict(self.params),
+            "purpose": self.purpose,
+            "territories": list(self.territories),
+            "language": self.language,
+            "channel": self.channel,
+            "requester": self.requester,
+        }
 
     def input(self, role: str) -> MediaRef:
         """The input with that role; raises KeyError when the job has none."""
@@ -175,6 +178,8 @@ class Draft:
     height: int
     fps: Fraction
     frames: Iterator[Frame]
+    skip: Callable[[int], None] | None = None
+    """Pass over so many frames without drawing them, before the first is taken; None where the engine cannot."""
     sound: Iterator[SoundBlock] | None
     sample_rate: int = 0
     channels: int = 1

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -39,6 +39,18 @@ _THREADS = 4
 same bytes everywhere."""
 
 
+class Coded(NamedTuple):
+    """One encoded picture; times count pictures."""
+
+    data: bytes
+    pts: int
+    """When it is shown."""
+    dts: int
+    """When it is decoded; the first ones are negative."""
+    key: bool
+    """It begins a group that depends on nothing before it."""
+
+
 class Mp4Writer:
     """One MP4 file in the making; use it in a ``with`` block. On any error the file is removed.
 
@@ -53,6 +65,7 @@ class Mp4Writer:
         crf: x264 quality, 0 to 51, lower is better.
         preset: x264 speed.
         sound_kbps: AAC bit rate per channel pair.
+        on_coded: told of every picture as it leaves the encoder.
 
     Raises:
         ValueError: odd sides, or a sample rate that AAC cannot carry.
@@ -73,6 +86,7 @@ class Mp4Writer:
         crf: int = 18,
         preset: str = "veryfast",
         sound_kbps: int = 160,
+        on_coded: Callable[[Coded], None] | None = None,
     ) -> None:
         if width % 2 or height % 2 or width <= 0 or height <= 0:
             raise ValueError(f"sides must be even and positive, not {width} x {height}")
@@ -90,6 +104,7 @@ class Mp4Writer:
         self._waiting: deque[SoundBlock] = deque()
         self._waiting_samples = 0
         self._written = 0
+        self._on_coded = on_coded
         self._container: Any = None
         try:
             self._open(width, height, metadata or {}, crf, preset, sound_kbps)
@@ -101,6 +116,11 @@ class Mp4Writer:
     def picture_time(self) -> float:
         """Seconds of picture taken so far."""
         return float(self._pictures / self._fps)
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures were taken so far."""
+        return self._pictures
 
     @property
     def sound_time(self) -> float:
@@ -119,6 +139,23 @@ class Mp4Writer:
         frame.colorspace, frame.color_range = _MATRIX, _RANGE
         frame.color_primaries, frame.color_trc = _PRIMARIES, _TRANSFER
         self._mux(self._video, frame)
+        self._pictures += 1
+        self._drain_sound()
+
+    def write_coded(self, coded: Coded) -> None:
+        """Add a picture that a writer with the same settings has encoded; all of them before the first other one.
+
+        The last one must have been followed by a key frame, which the next picture will be.
+        """
+        import av
+
+        packet = av.Packet(coded.data)
+        packet.pts, packet.dts, packet.time_base = coded.pts, coded.dts, 1 / self._fps
+        packet.duration, packet.is_keyframe, packet.stream = 1, coded.key, self._video
+        try:
+            self._container.mux(packet)
+        except Exception as problem:
+            raise self._named(problem) from problem
         self._pictures += 1
         self._drain_sound()
 
@@ -235,6 +272,8 @@ class Mp4Writer:
     def _mux(self, stream: Any, frame: Any) -> None:
         try:
             for packet in stream.encode(frame):
+                if self._on_coded is not None and stream is self._video:
+                    self._on_coded(Coded(bytes(packet), packet.pts, packet.dts, packet.is_keyframe))
                 self._container.mux(packet)
         except Exception as problem:
             raise self._named(problem) from problem

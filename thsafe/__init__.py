@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from generators.did.engine import DId
     from generators.embedded.engine import Portrait
     from generators.facefusion.engine import FaceFusion
+    from generators.live2d.engine import Live2D
     from generators.liveportrait.engine import LivePortrait
     from generators.sadtalker.engine import SadTalker
     from generators.wav2lip.engine import Wav2Lip
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DId",
     "FaceFusion",
+    "Live2D",
     "LivePortrait",
     "Output",
     "Portrait",
@@ -40,6 +42,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "DId": "generators.did.engine",
     "FaceFusion": "generators.facefusion.engine",
+    "Live2D": "generators.live2d.engine",
     "LivePortrait": "generators.liveportrait.engine",
     "Output": "thsafe.core.types",
     "Portrait": "generators.embedded.engine",

@@ -116,6 +116,18 @@ def _voice(_home: Home) -> Iterator[Finding]:
     )
 
 
+def _live2d(_home: Home) -> Iterator[Finding]:
+    from thsafe.registry import live2d_lacks
+
+    lacks = live2d_lacks()
+    yield Finding(
+        part="live2d",
+        state="note" if lacks else "ok",
+        found="models can be drawn" if not lacks else f"{lacks[0]}; thsafe's own figures can be drawn all the same",
+        next_step=lacks[1] if lacks else "",
+    )
+
+
 def _keys(home: Home) -> Iterator[Finding]:
     from thsafe.keys import KeyRing
 
@@ -199,6 +211,7 @@ _PARTS: dict[str, Callable[[Home], Iterator[Finding]]] = {
     "opencv": _opencv,
     "codecs": _codecs,
     "voice": _voice,
+    "live2d": _live2d,
     "keys": _keys,
     "trust lists": _trust,
     "database": _database,

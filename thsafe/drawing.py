@@ -67,10 +67,10 @@ def shows_nobody(ref: MediaRef, installation: Installation) -> bool:
     a file that the log of this installation knows as drawn, with the manifest that was signed then still intact. What
     a manifest says of a picture is a claim of its signer; here the signer is this installation, and the log says so.
     """
-    from thsafe.registry import drawn_person_digests
+    from thsafe.registry import drawn_person_digests, figure_digests
 
     if ref.path is None:
-        return ref.sha256 in drawn_person_digests().values()
+        return ref.sha256 in {*drawn_person_digests().values(), *figure_digests().values()}
     if ref.kind is not MediaKind.IMAGE:
         return False
     logged = [str(entry.event["manifest_id"]) for entry in installation.ledger.find(EVENT, sha256=ref.sha256)]

@@ -249,16 +249,18 @@ class Gate:
 
     def _find(self, ref: MediaRef, request: Request, facts: PolicyFacts, offered: Sequence[Candidate]) -> Finding:
         """The consent that serves an input best: the first that policy allows, else the one with fewest faults."""
+        # Only a model may be stated to be nobody's likeness: pictures and films show people, whatever is said of them.
+        stated = ref.performer == "puppet" and ref.kind is not MediaKind.MODEL
         bare = Depiction(
             media=name_of(ref),
-            performer=ref.performer,
+            performer="person" if stated else ref.performer,
             lends_voice=ref.role == LENT_VOICE,
             synthetic_proof=(
                 ref.performer == "synthetic" and self._synthetic_proof is not None and self._synthetic_proof(ref)
             ),
         )
         best = Finding(ref=ref, depiction=bare, candidate=None, match=None)
-        if ref.performer != "person":
+        if bare.performer != "person":
             return best
         fewest: int | None = None
         candidates = [*offered, *nearby(ref, self._store)]
@@ -387,11 +389,13 @@ def _weights(request: Request) -> dict[str, Json]:
     """Whose weights will draw, and whether their licence was accepted: named by the engines that use any."""
     if "model" not in request.params:
         return {}
+    licence = {"licence": str(request.params["model_licence"])[:200]} if "model_licence" in request.params else {}
     return {
         "weights": {
             "model": str(request.params["model"])[:40],
             "sha256": str(request.params.get("weights_sha256", ""))[:64],
             "noncommercial_accepted": request.params.get("accepted_noncommercial") is True,
+            **licence,
         }
     }
 

@@ -30,6 +30,7 @@ _ENGINES: Mapping[str, str] = {
     "liveportrait": "generators.liveportrait.engine:LivePortrait",
     "facefusion": "generators.facefusion.engine:FaceFusion",
     "did": "generators.did.engine:DId",
+    "live2d": "generators.live2d.engine:Live2D",
 }
 _PLUGIN = "thsafe.plugins:load"
 _CAST = "generators.embedded.cast:CAST"
@@ -72,6 +73,18 @@ def engine(name: str) -> type[Generator]:
 def drawn_person_digests() -> Mapping[str, str]:
     """For each person drawn by thsafe's own code: name to SHA-256 over the drawing's parameters."""
     return {name: canonical_digest(dataclasses.asdict(person)) for name, person in _load(_CAST).items()}
+
+
+def figure_digests() -> Mapping[str, str]:
+    """For each figure drawn by thsafe's own code: name to SHA-256 over what it is drawn from."""
+    found: Mapping[str, str] = _load("generators.live2d.puppet:figure_digests")()
+    return found
+
+
+def live2d_lacks() -> tuple[str, str] | None:
+    """What is not installed for drawing Live2D models, and how to install it; None where all is there."""
+    found: tuple[str, str] | None = _load("generators.live2d.cubism:lacks")()
+    return found
 
 
 def draw_person(name: str, size: int) -> Frame:

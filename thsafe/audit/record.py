@@ -77,6 +77,8 @@ def consent(_rule: Rule, facts: Facts) -> Answer:
         return undetermined("No decision is logged for this output, so its consents are not known.")
     people = [item for item in facts.intent.get("inputs", ()) if _shows_somebody(item)]
     if not people:
+        if any(item.get("performer") == "puppet" for item in facts.intent.get("inputs", ())):
+            return beside("It shows a drawn puppet that the requester stated, on record, to be nobody's likeness.")
         return beside("It shows a synthetic performer, nobody's likeness.")
     logged = facts.intent.get("consents", ())
     evidence: dict[str, Json] = {

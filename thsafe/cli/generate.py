@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from thsafe.cli.direction import DIRECTION, direction_options
-from thsafe.cli.job import job_options as _shared_options
-from thsafe.cli.neural import (
-    SADTALKER,
-    given_of,
-    liveportrait_options,
-    not_given,
-    only_for,
-    sadtalker_options,
-)
+from thsafe.cli.animate import animate, drive
+from thsafe.cli.direction import direction_options
+from thsafe.cli.job import job_options
+from thsafe.cli.neural import not_given, only_for
 from thsafe.cli.plugin import plugin
+from thsafe.cli.portrait import one_portrait, portrait_options
+from thsafe.cli.puppet import live2d_options, of_live2d, only_live2d, puppet
 from thsafe.cli.swap import swap
 from thsafe.cli.talk import talk
 from thsafe.cli.terminal import print_json, progress_on_stderr, style
@@ -27,8 +22,6 @@ from thsafe.core.errors import UsageError
 
 if TYPE_CHECKING:
     from thsafe.core.types import Output
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 @click.group()
@@ -41,22 +34,11 @@ def generate() -> None:
     """
 
 
+generate.add_command(animate)
+generate.add_command(drive)
 generate.add_command(swap)
 generate.add_command(talk)
 generate.add_command(plugin)
-
-
-def _portrait_options(command: _Command) -> _Command:
-    for option in (
-        click.option(
-            "--size", type=click.IntRange(256, 2160), default=512, show_default=True, help="Shorter side in pixels."
-        ),
-        click.option("--fps", type=click.IntRange(10, 60), default=25, show_default=True, help="Frames a second."),
-        click.option("--person", metavar="NAME", help="A person drawn by thsafe (thsafe cast list)."),
-        click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help="A portrait to bring to life."),
-    ):
-        command = option(command)
-    return command
 
 
 @generate.command(
@@ -64,10 +46,11 @@ def _portrait_options(command: _Command) -> _Command:
         "Examples:\n\n\b\n"
         '  thsafe generate say --person ada --text "Good morning." -o hello.mp4\n'
         "  thsafe generate say --image me.png --text - -o out.mp4 < speech.txt\n"
-        '  thsafe generate say --person ada --text "Guten Morgen." --voice de -o hallo.mp4'
+        '  thsafe generate say --person ada --text "Guten Morgen." --voice de -o hallo.mp4\n'
+        '  thsafe generate say --engine live2d --text "Good morning." -o hello.mp4'
     )
 )
-@_portrait_options
+@portrait_options
 @click.option("--text", required=True, help='What is said; "-" reads it from standard input.')
 @click.option("--voice", default="en-us", show_default=True, help="An espeak-ng voice, such as en-us, de, fr, cmn.")
 @click.option("--rate", type=click.IntRange(80, 450), default=165, show_default=True, help="Words a minute.")
@@ -79,8 +62,13 @@ def _portrait_options(command: _Command) -> _Command:
     metavar="FILE.vtt",
     help="Write captions with the time of every word beside the video.",
 )
+@click.option(
+    "--engine", type=click.Choice(["embedded", "live2d"]), default="embedded", show_default=True, help="Who renders."
+)
 @direction_options
-@_shared_options
+@click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A Live2D model, ….model3.json.")
+@live2d_options
+@job_options
 def say(
     image: Path | None,
     person: str | None,
@@ -97,16 +85,31 @@ def say(
     seed: int,
     force: bool,
     as_json: bool,
+    engine: str,
+    model: Path | None,
     **direction: Any,
 ) -> None:
     """Text to talking head: a synthetic voice speaks, the portrait moves its lips to it."""
-    _one_portrait(image, person)
+    drawn = of_live2d(direction)
+    job = {"language": voice, **job}
+    if engine == "live2d":
+        not_given(engine, "ssml", "captions")
+        words = sys.stdin.read() if text == "-" else text
+        with progress_on_stderr() as progress:
+            drawer, manner = puppet(
+                drawn | direction, model=model, image=image, person=person, **job, progress=progress
+            )
+            manner |= {"voice": voice, "rate": rate, "pitch": pitch, "size": size, "fps": fps, "seed": seed}
+            output = drawer.say(words, output_path=output_path, force=force, **manner)
+        show_output(output, as_json=as_json)
+        return
+    only_live2d(drawn | {"model": model})
+    one_portrait(image, person)
     words = sys.stdin.read() if text == "-" else text
     with progress_on_stderr() as progress:
         from thsafe import Portrait
 
-        engine = Portrait(**{"language": voice, **job}, progress=progress)
-        output = engine.say(
+        output = Portrait(**job, progress=progress).say(
             text=words,
             image=image,
             person=person,
@@ -150,7 +153,7 @@ def say(
     "--size", type=click.IntRange(256, 1080), default=512, show_default=True, help="Each face's side in pixels."
 )
 @click.option("--fps", type=click.IntRange(10, 60), default=25, show_default=True, help="Frames a second.")
-@_shared_options
+@job_options
 def dialogue(
     script: Path,
     layout: str,
@@ -178,145 +181,6 @@ def dialogue(
             captions=captions,
             force=force,
         )
-    show_output(output, as_json=as_json)
-
-
-@generate.command(
-    epilog=(
-        "Examples:\n\n\b\n"
-        "  thsafe generate animate --person ada --audio speech.wav -o out.mp4\n"
-        "  thsafe generate animate --image me.png --audio speech.mp3 --consent me.consent.json -o out.mp4\n"
-        "  thsafe generate animate --engine sadtalker --image me.png --audio speech.wav --mode full --still -o out.mp4"
-    )
-)
-@_portrait_options
-@click.option("--audio", required=True, type=click.Path(path_type=Path), help="Speech: wav, mp3, m4a, flac, ogg.")
-@click.option(
-    "--engine", type=click.Choice(["embedded", "sadtalker"]), default="embedded", show_default=True, help="Who renders."
-)
-@direction_options
-@sadtalker_options
-@_shared_options
-def animate(
-    image: Path | None,
-    person: str | None,
-    audio: Path,
-    engine: str,
-    size: int,
-    fps: int,
-    output_path: Path,
-    job: dict[str, Any],
-    seed: int,
-    force: bool,
-    as_json: bool,
-    **others: Any,
-) -> None:
-    """Speech to talking head: the portrait moves its lips to a recording."""
-    _one_portrait(image, person)
-    direction = {name: others.pop(name) for name in DIRECTION}
-    if engine == "sadtalker":
-        not_given(engine, "size", "fps", *DIRECTION)
-        if image is None:
-            raise UsageError(
-                "SadTalker animates pictures, not drawn people.", code="usage.portrait", next_step="give --image FILE"
-            )
-        given = given_of(others)
-        made_with = {name: given.pop(name) for name in SADTALKER if name in given}
-        if "model" in given:
-            given["size"] = int(given.pop("model").rpartition("-")[2])
-        with progress_on_stderr() as progress:
-            from thsafe import SadTalker
-
-            output = SadTalker(**made_with, **job, progress=progress).animate(
-                source_image=image, audio_file=audio, output_path=output_path, seed=seed, force=force, **given
-            )
-    else:
-        only_for("sadtalker", others)
-        with progress_on_stderr() as progress:
-            from thsafe import Portrait
-
-            output = Portrait(**job, progress=progress).animate(
-                image=image,
-                person=person,
-                audio=audio,
-                output_path=output_path,
-                short_side=size,
-                fps=fps,
-                seed=seed,
-                force=force,
-                **direction,
-            )
-    show_output(output, as_json=as_json)
-
-
-@generate.command(
-    epilog=(
-        "Examples:\n\n\b\n"
-        "  thsafe generate drive --person ada --driver me.mp4 -o out.mp4\n"
-        "  thsafe generate drive --image me.png --driver talk.mp4 --face 2 -o out.mp4\n"
-        "  thsafe generate drive --engine liveportrait --image me.png --driver talk.mp4 -o out.mp4"
-    )
-)
-@click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help="A portrait to bring to life.")
-@click.option("--person", metavar="NAME", help="A person drawn by thsafe (thsafe cast list).")
-@click.option("--driver", required=True, type=click.Path(path_type=Path), help="The film whose movement is lent.")
-@click.option("--face", type=click.IntRange(1, 5), default=1, show_default=True, help="Who drives: 1 is seen most.")
-@click.option("--size", type=click.IntRange(256, 2160), default=512, show_default=True, help="Shorter side in pixels.")
-@click.option("--fps", type=click.IntRange(10, 60), help="Frames a second; the film's own by default.")
-@click.option(
-    "--engine",
-    type=click.Choice(["embedded", "liveportrait"]),
-    default="embedded",
-    show_default=True,
-    help="Who renders.",
-)
-@liveportrait_options
-@_shared_options
-def drive(
-    image: Path | None,
-    person: str | None,
-    driver: Path,
-    face: int,
-    size: int,
-    fps: int | None,
-    engine: str,
-    output_path: Path,
-    job: dict[str, Any],
-    seed: int,
-    force: bool,
-    as_json: bool,
-    **others: Any,
-) -> None:
-    """Film to talking head: the portrait moves as somebody in the film does, and speaks with the film's sound.
-
-    The driver is not seen. What travels is movement, measured in units of the driver's own face; the film's sound is
-    kept as it is, so the voice should be one you may use.
-    """
-    _one_portrait(image, person)
-    film: dict[str, Any] = {"driver": driver, "face": face, "fps": fps}
-    placed: dict[str, Any] = {"output_path": output_path, "seed": seed, "force": force}
-    if engine == "liveportrait":
-        not_given(engine, "size")
-        if image is None:
-            raise UsageError(
-                "LivePortrait animates pictures, not drawn people.",
-                code="usage.portrait",
-                next_step="give --image FILE",
-            )
-        given = given_of(others)
-        device, loose = given.pop("device", None), given.pop("loose", False)
-        with progress_on_stderr() as progress:
-            from thsafe import LivePortrait
-
-            painter = LivePortrait(device=device, **job, progress=progress)
-            output = painter.drive(image=image, stitched=not loose, **film, **placed, **given)
-    else:
-        only_for("liveportrait", others)
-        with progress_on_stderr() as progress:
-            from thsafe import Portrait
-
-            engine_of_the_house = Portrait(**job, progress=progress)
-            output = engine_of_the_house.drive(image=image, person=person, short_side=size, **film, **placed)
     show_output(output, as_json=as_json)
 
 
@@ -369,7 +233,7 @@ def drive(
 @click.option("--box", metavar="TOP,BOTTOM,LEFT,RIGHT", help="Where the face is, in pixels, instead of finding it.")
 @click.option("--as-authors", is_flag=True, help="Chunk rule and hard paste of the authors' script, for comparisons.")
 @click.option("--device", metavar="NAME", help="cpu or cuda; without it the best there is.")
-@_shared_options
+@job_options
 def lipsync(
     video: Path,
     audio: Path,
@@ -443,16 +307,6 @@ def _box(text: str | None) -> tuple[int, int, int, int] | None:
             "A box is four whole numbers.", code="usage.box", found=text, next_step="--box TOP,BOTTOM,LEFT,RIGHT"
         ) from problem
     return top, bottom, left, right
-
-
-def _one_portrait(image: Path | None, person: str | None) -> None:
-    if (image is None) == (person is None):
-        raise UsageError(
-            "Exactly one portrait is needed.",
-            code="usage.portrait",
-            found="both --image and --person" if image else "neither --image nor --person",
-            next_step="give --image FILE for a picture, or --person NAME for a drawn person (thsafe cast list)",
-        )
 
 
 def show_output(output: Output, *, as_json: bool) -> None:

@@ -14,6 +14,8 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 SADTALKER = ("checkout", "checkout_python", "enhancer", "device")
 """Of SadTalker's options those that say what draws, not how."""
+SADTALKER_MODELS = ("sadtalker-256", "sadtalker-512")
+"""Its weights (thsafe models list)."""
 _Path = click.Path(path_type=Path)
 
 
@@ -54,12 +56,8 @@ def sadtalker_options(command: _Command) -> _Command:
         click.option(
             "--mode",
             type=click.Choice(["crop", "extcrop", "resize", "full", "extfull"]),
-            help="What moves and comes out: the face, also with a border, the whole picture, or the face inside it.",
-        ),
-        click.option(
-            "--model",
-            type=click.Choice(["sadtalker-256", "sadtalker-512"]),
-            help="Whose weights (thsafe models list); --engine sadtalker only, as all below.",
+            help="What moves and comes out: the face, also with a border, the whole picture, or the face inside it; "
+            "--engine sadtalker only, as all below.",
         ),
     ):
         command = option(command)

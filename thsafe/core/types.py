@@ -34,6 +34,8 @@ class MediaKind(StrEnum):
     VIDEO = "video"
     AUDIO = "audio"
     TEXT = "text"
+    MODEL = "model"
+    """A puppet: a drawn figure as a folder of mesh, textures and motions, named by its ``model3.json``."""
 
 
 class Task(StrEnum):
@@ -70,7 +72,8 @@ class MediaRef:
     text: str | None = None
     """The words themselves, for ``kind == TEXT``."""
     performer: str = "person"
-    """``person`` needs consent; ``synthetic`` only for the portraits drawn by thsafe itself."""
+    """``person`` needs consent; ``synthetic`` only for the portraits drawn by thsafe itself; ``puppet`` only for a
+    model of which the requester states on record that it is nobody's likeness, or whose person is another input."""
 
     def facts(self) -> dict[str, Json]:
         """What a digest or the log may hold: no path, no words."""

@@ -93,13 +93,22 @@ class Destination:
         """The IANA media type of the output."""
         return MEDIA_TYPES[self.path.suffix.lower()]
 
+    @staticmethod
+    def workshop_of(path: Path, job_id: str) -> Path:
+        """The private folder of a job whose output will stand at ``path``."""
+        return path.parent / f"{_PREFIX}{job_id}"
+
     @contextmanager
     def workshop(self, job_id: str) -> Iterator[Path]:
         """A private folder (mode 0700) beside the output; gone afterwards, whatever happens."""
-        folder = self.path.parent / f"{_PREFIX}{job_id}"
+        folder = self.workshop_of(self.path, job_id)
+        # It gets its name with the lock held: a neighbour that clears up must not take it for a dead one's.
+        new = folder.with_name(f".new{folder.name}")
         try:
-            folder.mkdir(mode=0o700)
-            lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            new.mkdir(mode=0o700)
+            lock = os.open(new / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            new.rename(folder)
         except OSError as problem:
             raise StoreError(
                 f"No working folder can be made in {self.path.parent}.",
@@ -108,7 +117,6 @@ class Destination:
                 next_step="free some space or choose another folder",
             ) from problem
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)

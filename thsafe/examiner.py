@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from thsafe.installation import Installation
 
 _MOST_TASK = 1 << 16
-_LOADED = (
+LOADED = (
     "av", "c2pa", "cv2", "jinja2", "numpy", "pdqhash", "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.ImageOps",
     "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.PpmImagePlugin", "scipy.fft", "scipy.ndimage", "scipy.signal",
     "soxr", "sqlalchemy", "thsafe.findings", "thsafe.forensics", "thsafe.installation", "thsafe.keys",
@@ -56,7 +56,7 @@ class _Child:
 
 def serve(handle: int) -> None:
     """Be the template: fork an examiner for every task that comes down the channel, until it closes."""
-    for name in _LOADED:
+    for name in LOADED:
         with contextlib.suppress(ImportError):
             __import__(name)
     gc.freeze()  # what is loaded stays shared with the forks

@@ -45,6 +45,19 @@ def published_checks(home: Home) -> dict[str, Callable[[Examination], Evidence]]
     return found
 
 
+def weights_of_checks(home: Home) -> dict[str, list[str]]:
+    """SHA-256 of the weights of every detector that would look."""
+    from thsafe.media.digest import hash_file
+    from thsafe.registry import detectors, own_detector_weights
+
+    found = {OWN: [own_detector_weights()]}
+    for name, cards in detectors().items():
+        weights = [installed_path(find_card(card), home) for card in cards]
+        if all(weights):
+            found[f"detector.{name}"] = [hash_file(path) for path in weights if path is not None]
+    return found
+
+
 def _check(name: str, weights: Sequence[Path]) -> Callable[[Examination], Evidence]:
     from thsafe.registry import run_detector
 

@@ -68,6 +68,8 @@ class Generator(ABC):
     info: ClassVar[EngineInfo]
     kinds: ClassVar[frozenset[str]] = frozenset({".mp4"})
     """Endings of the output's name, of ``thsafe.destination.MEDIA_TYPES``."""
+    next_job: str | None = None
+    """The id under which the log shall know the next job; None: a random one."""
 
     def __init__(
         self,
@@ -135,7 +137,7 @@ class Generator(ABC):
             language=self._language,
             channel=self._channel,
             requester=installation.ring.gate_did,
-            job_id=new_job_id(),
+            job_id=self.next_job or new_job_id(),
             nonce=secrets.token_hex(16),
         )
         gate = self.gate_of(installation)

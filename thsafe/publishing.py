@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from thsafe.installation import Installation
     from thsafe.keys.choice import TimeStampPolicy
     from thsafe.provenance.manifest import ManifestFacts
+    from thsafe.store.outputs import OutputRecord
 
 _TITLES = {Task.LABEL: "Media labelled after it was made"}
 
@@ -190,13 +191,28 @@ def _make_durable(path: Path) -> None:
         os.close(handle)
 
 
-def _log_interrupted(installation: Installation, job_id: str) -> None:
-    """A process died here; if its file did not get its name, the log says so from now on."""
+def complete_interrupted(installation: Installation, job_id: str) -> OutputRecord | None:
+    """The output of a job whose process died after it was logged; given its name now, if it died just before that."""
+    from thsafe.destination import Destination
     from thsafe.media.digest import hash_file
 
     ledger = installation.ledger
     for entry in ledger.find("output", job=job_id):
         record = ledger.outputs.by_sha256(str(entry.event["sha256"]))
-        if record is not None and Path(record.path).is_file() and hash_file(Path(record.path)) == record.sha256:
-            return  # it died after the rename: the output is complete
-    ledger.append({"type": "failed", "job": job_id, "reason": "interrupted"})
+        if record is None:
+            continue
+        place = Path(record.path)
+        if place.is_file() and hash_file(place) == record.sha256:
+            return record
+        # Signed, read back, durable and in the log: all that is missing is its name.
+        finished = Destination.workshop_of(place, job_id) / f"signed{place.suffix.lower()}"
+        if not place.exists() and finished.is_file() and hash_file(finished) == record.sha256:
+            Destination(place, force=False).place(finished)
+            return record
+    return None
+
+
+def _log_interrupted(installation: Installation, job_id: str) -> None:
+    """A process died here; if its file did not get its name, the log says so from now on."""
+    if complete_interrupted(installation, job_id) is None:
+        installation.ledger.append({"type": "failed", "job": job_id, "reason": "interrupted"})

@@ -39,6 +39,7 @@ _DRAW = "generators.embedded.cast:draw"
 _PUBLISHED = "detectors.faceforensics.check:PUBLISHED"
 _EXAMINE = "detectors.faceforensics.check:examine_faces"
 _OWN = "detectors.faceforensics.default:examine"
+_OWN_WEIGHTS = "detectors.faceforensics.default:weights_digest"
 _TRAINERS: Mapping[str, str] = {"phones": "generators.embedded.training.phones:retrain"}
 
 
@@ -107,6 +108,12 @@ def run_detector(name: str, weights: Sequence[Path], frames: Sequence[tuple[floa
 def run_own_detector(frames: Sequence[tuple[float, Frame]], *, moving: bool) -> Evidence:
     """Let the detector that comes with thsafe look at frames given as (seconds, BGR), of a video or one picture."""
     found: Evidence = _load(_OWN)(frames, moving=moving)
+    return found
+
+
+def own_detector_weights() -> str:
+    """SHA-256 of the weights of the detector that comes with thsafe."""
+    found: str = _load(_OWN_WEIGHTS)()
     return found
 
 

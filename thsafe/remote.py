@@ -131,6 +131,17 @@ def check_address(address: str, rules: RemoteRules) -> None:
     _checked(address, rules)
 
 
+def check_reachable(host: str, port: int, rules: RemoteRules, *, resolver: Resolver | None = None) -> None:
+    """Whether every address of a host may be connected to; for an endpoint that the operator has set.
+
+    Raises:
+        InputError: ``address.private``.
+        StoreError: ``network.unreachable``: the name has no address.
+    """
+    place = urlsplit(f"https://{f'[{host}]' if ':' in host else host}:{port}/")
+    _addresses(place, rules, resolver or _resolve)
+
+
 def is_public(address: Address) -> bool:
     """Whether an address belongs to the public internet; forms that hide another address in it do not."""
     if isinstance(address, ipaddress.IPv4Address):

@@ -10,6 +10,7 @@ import hashlib
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ def examine_faces(name: str, weights: Sequence[Path], frames: Sequence[tuple[flo
     if not len(crops):
         reason = f"No face of at least {LEAST_FACE} pixels in {len(frames)} frames."
         return Evidence(check=check, status=Status.NOT_EVALUATED, summary=reason, code="NO-FACE")
-    scores = _scorer(name, weights)(crops)
+    scores = _scorer(name, tuple(weights))(crops)
     score = statistics.fmean(scores)
     return Evidence(
         check=check,
@@ -140,7 +141,9 @@ def face_crops(frames: Sequence[tuple[float, Frame]]) -> tuple[Faces, list[float
     return (np.stack(crops) if crops else np.zeros((0, 3, _SIDE, _SIDE), np.float32)), times
 
 
-def _scorer(name: str, weights: Sequence[Path]) -> Scorer:
+@cache
+def _scorer(name: str, weights: tuple[Path, ...]) -> Scorer:
+    """Loaded once a process: a batch of files keeps it warm."""
     import torch
 
     from detectors.faceforensics.nets import Meso4, MesoInception4

@@ -97,7 +97,7 @@ def examine(frames: Sequence[tuple[float, Frame]], *, moving: bool) -> Evidence:
                 "manipulated": calibration.bin_for(quality).manipulated,
             },
         },
-        model_digest=_digest(),
+        model_digest=weights_digest(),
     )
 
 
@@ -163,5 +163,6 @@ def _calibration() -> Calibration:
 
 
 @cache
-def _digest() -> str:
+def weights_digest() -> str:
+    """SHA-256 of the weights."""
     return hashlib.sha256(weights_path().read_bytes()).hexdigest()

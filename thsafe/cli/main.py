@@ -23,6 +23,7 @@ _COMMANDS = {
     "verify": ("thsafe.cli.verify:verify", "Say what can be said about a file."),
     "compare": ("thsafe.cli.compare:compare", "Say what differs between a file and its original, where and when."),
     "originals": ("thsafe.cli.originals:originals", "Footage of your own that others' files are compared with."),
+    "batch": ("thsafe.cli.batch:batch", "Verify or generate many, on one machine or a cluster."),
     "watch": ("thsafe.cli.watch:watch", "Verify what arrives in a folder; move or tag it by verdict."),
     "serve": ("thsafe.cli.serve:serve", "The verification page and API, for a newsroom or for everyone."),
     "studio": ("thsafe.cli.studio:studio", "A page on this machine: make films, record consent."),
@@ -115,7 +116,8 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
         '  thsafe generate say --person ada --text "Good morning." -o hello.mp4\n'
         "  thsafe verify clip.mp4 --report report.html\n"
         "  thsafe audit run --report audit.html\n\n"
-        "Exit codes: 0 done, 2 usage, 10-19 findings, 20-29 refused, 30-39 environment and input, 40 log broken."
+        "Exit codes: 0 done, 2 usage, 10-19 findings, 20-29 refused, 30-39 environment and input, "
+        "40 log broken, 50 a batch with failures."
     ),
 )
 @click.option(

@@ -9,6 +9,8 @@ in ``personal``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -33,9 +35,23 @@ from thsafe.store.outputs import OutputRecord, Outputs, forget_outputs
 if TYPE_CHECKING:
     from thsafe.ledger.check import LogReport
 
-__all__ = ["Entry", "InclusionProof", "Ledger"]
+__all__ = ["Entry", "Group", "InclusionProof", "Ledger"]
 
 _PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A transaction that is open."""
+
+    connection: Connection
+    """For ``thsafe.store``."""
+    writer: Writer
+
+    def append(self, events: Iterable[Mapping[str, Json]]) -> tuple[Entry, ...]:
+        """Write events in order; errors as ``Ledger.append``, and then nothing of the group is written."""
+        drafts = [Draft(event=event) for event in events]
+        return self.writer.append(self.connection, drafts) if drafts else ()
 
 
 class Ledger:
@@ -120,6 +136,16 @@ class Ledger:
             return ()
         with writing(self._engine) as connection:
             return self._writer.append(connection, drafts)
+
+    @contextmanager
+    def group(self) -> Iterator[Group]:
+        """One transaction for many entries and for rows of other tables that belong to them: all of it or nothing.
+
+        Raises:
+            StoreError: the database failed; nothing was written.
+        """
+        with writing(self._engine) as connection:
+            yield Group(connection=connection, writer=self._writer)
 
     def erase(self, subject: str, *, consents: Sequence[str] = (), counts: Mapping[str, int] | None = None) -> Entry:
         """Make a subject's personal fields unreadable for good, and log that it was done.

@@ -80,6 +80,8 @@ def read_credentials_isolated(
         "media_type": media_type,
         "at": None if at is None else to_text(at),
     }
+    if _FORK.here:
+        return _read_here(path, trust, manifest_bytes, media_type, at)
     try:
         outcome, answer = _FORK.ask(json.dumps(task).encode(), seconds=seconds, megabytes=megabytes)
     except (OSError, EOFError) as problem:
@@ -106,6 +108,26 @@ def fork_from_here(private: int) -> None:
         private: a file descriptor that readers must not get.
     """
     _FORK.private = private
+
+
+def read_in_this_process() -> None:
+    """Read without a child from now on: for a worker that has limits of its own and is thrown away when it breaks."""
+    _FORK.here = True
+
+
+def _read_here(
+    path: Path, trust: Trust, manifest_bytes: bytes | None, media_type: str | None, at: datetime | None
+) -> Credentials:
+    try:
+        return read_credentials(
+            path,
+            trust=trust,
+            manifest_bytes=manifest_bytes,
+            media_type=media_type,
+            clock=system_clock if at is None else lambda: at,
+        )
+    except (MemoryError, ValueError) as problem:
+        return _not_evaluated(f"the reader met a limit: {type(problem).__name__}")
 
 
 def credentials_to_json(found: Credentials) -> dict[str, Json]:
@@ -153,10 +175,12 @@ class _Fork:
         self._owner = 0
         self.private: int | None = None
         """Set where readers are forked from this process: what they must not get."""
+        self.here = False
+        """Set where there is no child: this process may break itself."""
 
     def start(self) -> None:
         with self._lock:
-            if self.private is None:
+            if self.private is None and not self.here:
                 self._running()
 
     def ask(self, task: bytes, *, seconds: float, megabytes: int) -> tuple[int, bytes]:

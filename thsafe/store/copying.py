@@ -23,6 +23,9 @@ _TABLES = (
     schema.subject_key,
     schema.personal,
     schema.output,
+    schema.batch,
+    schema.batch_item,
+    schema.batch_result,
 )
 """In the order of their references. Who waits on the stage is told that the log has moved."""
 

@@ -1,6 +1,7 @@
 """The tables, as queries see them (SQLAlchemy Core); ``migrations`` alone makes and changes them.
 
-``log_*`` belong to ``thsafe.ledger``; ``output`` to ``thsafe.store.outputs``; ``thsafe_schema`` tells which version of
+``log_*`` belong to ``thsafe.ledger``; ``output`` to ``thsafe.store.outputs``; ``batch*`` to
+``thsafe.store.batches``; ``thsafe_schema`` tells which version of
 all this a database holds. Digests are kept as raw 32 bytes where the tree needs them and as hexadecimal text where a
 person searches for them. Not here: queries.
 """
@@ -25,7 +26,7 @@ from sqlalchemy import (
     func,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # SQLite stores a table under its key only where the column is declared exactly INTEGER.
 _Position = BigInteger().with_variant(Integer, "sqlite")
@@ -142,3 +143,52 @@ output = Table(
     Column("task", String(64), nullable=False),
     Column("thumbnail", LargeBinary),
 )
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("origin", String(64), nullable=False, index=True),
+    Column("sources", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("planned_at", Text),
+    Column("finished_at", Text),
+    Column("cancelled_at", Text),
+    Column("driver", Text),
+    Column("driver_at", Float),
+)
+"""One batch. ``origin`` is a digest of kind, settings and sources; ``driver`` is who runs it, seen ``driver_at``."""
+
+batch_item = Table(
+    "batch_item",
+    metadata,
+    Column("batch", String(32), ForeignKey("batch.id"), primary_key=True),
+    Column("number", _Position, primary_key=True, autoincrement=False),
+    Column("name", LargeBinary, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("task", Text),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("key", String(64), index=True),
+    Column("error", Text),
+    Column("seconds", Float),
+    Column("at", Text),
+    Index("batch_item_name", "batch", "name", unique=True),
+    Index("batch_item_state", "batch", "state", "number"),
+    sqlite_with_rowid=False,
+)
+"""One file or job of a batch. ``name`` is a digest of source and task: paths are too long to be indexed."""
+
+batch_result = Table(
+    "batch_result",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("verdict", String(32), nullable=False),
+    Column("report", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("position", _Position, ForeignKey("log_entry.position")),
+)
+"""What came of one content under one set of checks and models, whichever batches asked; ``position`` in the log."""

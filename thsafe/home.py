@@ -77,6 +77,11 @@ class Home:
         return self.path / "engines.json"
 
     @property
+    def vtube_studio(self) -> Path:
+        """Tokens for VTube Studio, where the system has no keyring (``generators.live2d.token_store``)."""
+        return self.path / "vtube-studio"
+
+    @property
     def cache(self) -> Path:
         """What can be made again at any time; may be deleted."""
         return self.path / "cache"

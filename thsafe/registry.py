@@ -88,6 +88,28 @@ def live2d_lacks() -> tuple[str, str] | None:
     return found
 
 
+class PuppetWorkbench(Protocol):
+    """What can be done with a Live2D model besides films; see ``generators.live2d.workbench``."""
+
+    def describe(self, model: Path) -> dict[str, Json]:
+        """Parameters, groups, expressions and motions of a model."""
+
+    def export_motion(self, path: Path, source: Mapping[str, Json], progress: Progress) -> dict[str, Json]:
+        """Write what a recording or film makes of a figure as ``motion3.json``."""
+
+    def export_expression(self, path: Path, mood: str, model: Path | None, fade: float) -> dict[str, Json]:
+        """Write a mood as ``exp3.json``."""
+
+    def perform(self, source: Mapping[str, Json], home: Home, progress: Progress) -> dict[str, Json]:
+        """Move the figure that VTube Studio shows, in real time."""
+
+
+def puppet_workbench() -> PuppetWorkbench:
+    """Files and streams of a figure's movement; importing it loads no model."""
+    found: PuppetWorkbench = importlib.import_module("generators.live2d.workbench")
+    return found
+
+
 def draw_person(name: str, size: int) -> Frame:
     """The named person of the cast, drawn ``size`` pixels square, BGR."""
     picture: Frame = _load(_DRAW)(_load(_CAST)[name], size=size).picture

@@ -62,15 +62,23 @@ class LiveHead:
         Args:
             blocks: mono at 16 kHz, each (n,), as they come.
         """
-        return Pictures(self._poses(blocks), self._puppet.render)
+        return Pictures(live_poses(blocks, fps=self.fps, seed=self._seed), self._puppet.render)
 
-    def _poses(self, blocks: Iterator[Sound]) -> Iterator[Pose]:
-        heard = _Heard(blocks)
-        poses = Performance(heard.rows(), np.zeros(0, np.float32), fps=self.fps, frames=_LONGEST * 120, seed=self._seed)
-        for number, pose in enumerate(poses):
-            if heard.ended and number / self.fps >= heard.seconds:
-                return
-            yield pose
+
+def live_poses(blocks: Iterator[Sound], *, fps: Fraction, seed: int) -> Iterator[Pose]:
+    """Poses of a stream, each as soon as the sound for it has come; the end follows that of the sound.
+
+    Args:
+        blocks: mono at 16 kHz, each (n,), as they come.
+        fps: poses a second.
+        seed: chooses blinks and the drift of the head.
+    """
+    heard = _Heard(blocks)
+    poses = Performance(heard.rows(), np.zeros(0, np.float32), fps=fps, frames=_LONGEST * 120, seed=seed)
+    for number, pose in enumerate(poses):
+        if heard.ended and number / fps >= heard.seconds:
+            return
+        yield pose
 
 
 class _Heard:

@@ -159,6 +159,56 @@ def measure(marks: Marks, times: Array, *, smooth: bool = True) -> Motion | None
     )
 
 
+class Follower:
+    """The same for landmarks that come one by one, with no film to look ahead in: the past alone smooths.
+
+    Args:
+        warm_up: pictures in which the measure of the face is taken: the most neutral of them is what all is told
+            against, and how far its eyes are open then counts as open.
+    """
+
+    def __init__(self, warm_up: int = 20) -> None:
+        self._left = warm_up
+        self._first: tuple[float, NDArray[np.float32]] | None = None
+        self._wide = np.full(2, 1e-3)
+        self._solver: _Solver | None = None
+        self._filters = [OneEuro(*settings) for settings in ((2.5, 20.0), (4.0, 4.0), (1.5, 8.0), (0.8, 0.05))]
+        self._last = 0.0
+
+    def next(self, found: NDArray[np.float32], time: float) -> Pose | None:
+        """The pose of the next picture, or None while the measure is taken.
+
+        Args:
+            found: (478, 3) in pixels.
+            time: seconds, on any clock.
+        """
+        eyes = np.asarray(eye_openness(found), np.float64)
+        if self._left > 0 or self._first is None:
+            self._left -= 1
+            self._wide = np.maximum(self._wide, eyes)
+            unrest = 4 * FaceFrame.of(found).gap + math.radians(abs(head_angles(found).yaw)) * 0.5
+            if self._first is None or unrest < self._first[0]:
+                self._first = (unrest, found.copy())
+            self._last = time
+            return None
+        first = self._first[1]
+        face = FaceFrame.of(first)
+        self._solver = self._solver or _Solver(face)
+        rotation, scale = rotation_between(first[list(RIGID)], found[list(RIGID)])
+        now = FaceFrame.of(found)
+        angles = np.array(angles_of(rotation))
+        angles[1] += _NOD_OF_MOUTH * (now.gap - face.gap)
+        rows = (
+            self._solver.solve(_turned_back(first, found, rotation, scale)),
+            np.clip(1.25 * (1 - eyes / self._wide) - 0.12, 0.0, 1.0),
+            np.clip(_iris(now) - _iris(face), -0.06, 0.06),
+            angles,
+        )
+        step, self._last = time - self._last, time
+        parts = [each.next(row, step) for each, row in zip(self._filters, rows, strict=True)]
+        return _pose(np.concatenate(parts))
+
+
 def rotation_between(before: NDArray[np.float32], after: NDArray[np.float32]) -> tuple[Array, float]:
     """The rotation (3, 3) and the scale that bring one set of points (n, 3) closest to another (Kabsch 1976).
 

@@ -43,6 +43,7 @@ _COMMANDS = {
     "db": ("thsafe.cli.db:db", "Look after the database: version, backup, moving it."),
     "policy": ("thsafe.cli.policy:policy", "Show and test the rules of the gate."),
     "did": ("thsafe.cli.did:did", "The account at D-ID: key, credits, jobs."),
+    "live2d": ("thsafe.cli.live2d:live2d", "Live2D models: look into them, write motions, move them live."),
     "engines": ("thsafe.cli.engines:engines", "Who can render, with what, under which licence."),
     "data": ("thsafe.cli.data:data", "Face crops and lists to train and measure detectors with."),
     "detector": ("thsafe.cli.detector:detector", "Train, measure and export a detector of manipulated faces."),

@@ -1,34 +1,37 @@
-"""How long a slow engine will take: said once its first picture has been drawn."""
+"""How long a slow engine will take: said once its first pictures have been drawn."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from generators.pictures import Batches
     from thsafe.core.types import Frame, Progress
 
 _WORTH_SAYING: Final = 60.0
 """Seconds that the rest must take."""
 
 
-def paced(frames: Iterator[Frame], count: int, progress: Progress) -> Iterator[Frame]:
-    """The same pictures; after the first, a note of how long the rest takes, where that is over a minute.
+def paced(pictures: Batches[Any], progress: Progress) -> Iterator[Frame]:
+    """The same pictures; after the first batch, a note of how long the rest takes, where that is over a minute.
 
     Args:
-        frames: the pictures, each drawn when it is asked for.
-        count: how many there are.
+        pictures: each batch drawn when its first picture is asked for.
         progress: told.
     """
     start = time.monotonic()
-    for number, frame in enumerate(frames):
-        if number == 0:
-            seconds = time.monotonic() - start
-            left = seconds * (count - 1)
-            if left > _WORTH_SAYING:
-                progress.note(f"{count} pictures at {seconds:.1f} s each: about {_words(left)}")
-        yield frame
+    first = next(pictures, None)
+    if first is None:
+        return
+    each = (time.monotonic() - start) / pictures.size
+    left = each * pictures.left
+    if left > _WORTH_SAYING:
+        digits = 1 if each >= 1 else 2
+        progress.note(f"{pictures.left + 1} pictures at {each:.{digits}f} s each: about {_words(left)}")
+    yield first
+    yield from pictures
 
 
 def _words(seconds: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
+from generators.arithmetic import EXACT, Arithmetic
 from generators.facevid.appearance import Appearance
 from generators.facevid.spade import Decoder
 from generators.facevid.warping import Warping
@@ -32,22 +33,29 @@ class Networks:
     stitching: Stitching
     lips: Lips
     eyes: Eyes
-    device: torch.device
+    arithmetic: Arithmetic
+
+    @property
+    def device(self) -> torch.device:
+        """Where tensors belong."""
+        import torch
+
+        return torch.device(self.arithmetic.device)
 
     @classmethod
-    def of(cls, files: Mapping[str, Mapping[str, Tensor]], *, device: str = "cpu") -> Self:
+    def of(cls, files: Mapping[str, Mapping[str, Tensor]], *, arithmetic: Arithmetic = EXACT) -> Self:
         """Fill the networks.
 
         Args:
             files: the tensors of the authors' five files: ``appearance``, ``motion``, ``warping``, ``generator``,
                 ``stitching``.
-            device: ``cpu``, ``cuda`` or what else torch knows.
+            arithmetic: on what and how they run.
 
         Raises:
             InputError: ``model.other-network``.
             EngineError: ``engine.device``.
         """
-        import torch
+        device = arithmetic.device
 
         def part(make: Any, file: str, prefix: str = "") -> Any:
             title = f"LivePortrait's ({file})"
@@ -56,10 +64,10 @@ class Networks:
         return cls(
             appearance=part(Appearance, "appearance"),
             motion=part(MotionExtractor, "motion"),
-            warping=part(partial(Warping, POINTS), "warping"),
-            decoder=part(partial(Decoder, upscale=2), "generator"),
+            warping=arithmetic.ready(part(partial(Warping, POINTS), "warping")),
+            decoder=arithmetic.ready(part(partial(Decoder, upscale=2), "generator")),
             stitching=part(Stitching, "stitching", "retarget_shoulder."),
             lips=part(Lips, "stitching", "retarget_mouth."),
             eyes=part(Eyes, "stitching", "retarget_eye."),
-            device=torch.device(device),
+            arithmetic=arithmetic,
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +26,7 @@ from generators.liveportrait.crop import (
 from generators.liveportrait.motion import SIDE, Movement
 from generators.liveportrait.transfer import Openings, Transfer
 from generators.pace import paced
+from generators.pictures import Batches
 from generators.portrait import bounded, check_size, read_portrait, shares
 from thsafe.core.types import Draft, Json, Progress
 
@@ -69,7 +69,13 @@ class Manner:
 
 
 def render(
-    portrait: Path, driver: Path, networks: Networks, manner: Manner, *, facts: Mapping[str, Json], progress: Progress
+    portrait: Path,
+    driver: Path,
+    networks: Networks,
+    manner: Manner,
+    *,
+    facts: Mapping[str, Json],
+    progress: Progress,
 ) -> Draft:
     """Frames and sound of the portrait that moves as the driver does.
 
@@ -95,7 +101,8 @@ def render(
     plan = _Plan(film, person, manner.fps)
     sound = _sound(film, plan)
     face_alone = square.cut(picture, manner.side)
-    drawn = paced(_draw(networks, face_alone, _openings(marks), plan, manner), plan.count, progress)
+    drawn = _draw(networks, face_alone, _openings(marks), plan, manner)
+    faces = paced(drawn, progress)
     out: TurnedInlay | None = None
     width = height = 2 * manner.side
     box = shares(_in_square(square, marks, 2 * manner.side), (0, 0, width, height))
@@ -107,7 +114,8 @@ def render(
         width=width,
         height=height,
         fps=plan.fps,
-        frames=drawn if out is None else (np.ascontiguousarray(out(face)[:height, :width]) for face in drawn),
+        frames=faces if out is None else (np.ascontiguousarray(out(face)[:height, :width]) for face in faces),
+        skip=drawn.skip,
         sound=None if sound is None else sound[0],
         sample_rate=RATE,
         channels=1 if sound is None else sound[1],
@@ -158,12 +166,12 @@ class _Plan:
                 yield cut
 
 
-def _draw(networks: Networks, source: Frame, openings: Openings, plan: _Plan, manner: Manner) -> Iterator[Frame]:
+def _draw(
+    networks: Networks, source: Frame, openings: Openings, plan: _Plan, manner: Manner
+) -> Batches[_Followed | None]:
     import torch
 
-    from generators.facevid.memory import enough_memory
-
-    with enough_memory():
+    with networks.arithmetic.running():
         picture = _seen([source], networks)
         volume = networks.appearance(picture)
         transfer = Transfer(
@@ -176,34 +184,67 @@ def _draw(networks: Networks, source: Frame, openings: Openings, plan: _Plan, ma
             lips=manner.lips,
             multiplier=manner.multiplier,
         )
-    points = _points(networks, plan, transfer, manner.side)
-    batch = _ON_GPU if networks.device.type == "cuda" else 1
-    while moved := list(islice(points, batch)):
-        many = len(moved)
+    driver = _Driver(networks, transfer)
+
+    def drawn(followed: list[_Followed | None]) -> Iterator[Frame]:
+        many = len(followed)
         # entered anew for each batch: a generator that is left in between must not leave the mode switched on
-        with enough_memory():
+        with networks.arithmetic.running():
+            points = torch.cat([driver.points(one) for one in followed])
             features, _ = networks.warping(
-                volume.expand(many, -1, -1, -1, -1), transfer.at_rest.expand(many, -1, -1), torch.cat(moved)
+                volume.expand(many, -1, -1, -1, -1), transfer.at_rest.expand(many, -1, -1), points
             )
-            drawn: Any = networks.decoder(features).cpu().numpy()
-        pictures = np.rint(drawn.transpose(0, 2, 3, 1)[..., ::-1] * np.float32(255)).astype(np.uint8)
-        yield from (np.ascontiguousarray(one) for one in pictures)
+            out: Any = networks.decoder(features).float().cpu().numpy()
+        pictures = np.rint(out.transpose(0, 2, 3, 1)[..., ::-1] * np.float32(255)).astype(np.uint8)
+        return (np.ascontiguousarray(one) for one in pictures)
+
+    size = _ON_GPU if networks.device.type == "cuda" else 1
+    return Batches(driver.begun(_shown(plan, manner.side)), drawn, size=size, count=plan.count)
 
 
-def _points(networks: Networks, plan: _Plan, transfer: Transfer, side: int) -> Iterator[Tensor]:
-    """Where the portrait's key points go; a picture without the driver's face repeats the one before."""
-    from generators.facevid.memory import enough_memory
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Followed:
+    """A picture of the film that shows the driver's face."""
 
-    latest: tuple[Movement, Openings] | None = None
+    number: int
+    square: Frame
+    openings: Openings
+
+
+class _Driver:
+    """Where the portrait's key points go for each picture of the driver."""
+
+    def __init__(self, networks: Networks, transfer: Transfer) -> None:
+        self._networks, self._transfer = networks, transfer
+        self._latest: tuple[int, Movement] | None = None
+
+    def begun(self, shown: Iterator[_Followed | None]) -> Iterator[_Followed | None]:
+        """The same; the driver's first picture, against which all is measured, is looked at even if skipped."""
+        for followed in shown:
+            if self._latest is None and followed is not None:
+                with self._networks.arithmetic.running():
+                    self.points(followed)
+            yield followed
+
+    def points(self, followed: _Followed | None) -> Tensor:
+        """(1, 21, 3); at rest as long as the driver has not been seen."""
+        if followed is None:
+            return self._transfer.at_rest
+        if self._latest is None or self._latest[0] != followed.number:
+            self._latest = (followed.number, self._networks.motion(_seen([followed.square], self._networks)))
+        return self._transfer.moved(self._latest[1], followed.openings)
+
+
+def _shown(plan: _Plan, side: int) -> Iterator[_Followed | None]:
+    """For each picture of the output the latest of the film's that shows the driver's face; None before the first."""
+    latest: _Followed | None = None
     at = -1
     for number, square in plan.pictures(side):
         marks = plan.marks[number] if number != at else None
         at = number
-        with enough_memory():
-            if marks is not None:
-                latest = (networks.motion(_seen([square], networks)), _openings(marks))
-            points = transfer.at_rest if latest is None else transfer.moved(*latest)
-        yield points
+        if marks is not None:
+            latest = _Followed(number=number, square=square, openings=_openings(marks))
+        yield latest
 
 
 def _seen(pictures: list[Frame], networks: Networks) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from generators.arithmetic import EXACT, Arithmetic
 from generators.facevid.appearance import Appearance
 from generators.facevid.spade import Decoder
 from generators.facevid.warping import Warping
@@ -40,13 +41,25 @@ class Networks:
     appearance: Appearance
     warping: Warping
     decoder: Decoder
-    device: torch.device
+    arithmetic: Arithmetic
     whole: bool
     """Whether the mapping is the one for whole pictures."""
 
+    @property
+    def device(self) -> torch.device:
+        """Where tensors belong."""
+        import torch
+
+        return torch.device(self.arithmetic.device)
+
     @classmethod
     def of(
-        cls, main: NameMapping[str, Tensor], mapping: NameMapping[str, Tensor], *, whole: bool, device: str = "cpu"
+        cls,
+        main: NameMapping[str, Tensor],
+        mapping: NameMapping[str, Tensor],
+        *,
+        whole: bool,
+        arithmetic: Arithmetic = EXACT,
     ) -> Self:
         """Fill the networks.
 
@@ -55,13 +68,13 @@ class Networks:
             mapping: those of ``mapping_00229`` (70 coefficients) or ``mapping_00109`` (73), whose names begin with
                 ``mapping.`` or not.
             whole: ``mapping`` is the one with 73.
-            device: ``cpu``, ``cuda`` or what else torch knows.
+            arithmetic: on what and how they run.
 
         Raises:
             InputError: ``model.other-network``.
             EngineError: ``engine.device``.
         """
-        import torch
+        device = arithmetic.device
 
         def part(make: Any, prefix: str, title: str) -> Any:
             return filled(make, main, title=f"SadTalker's ({title})", prefix=prefix, device=device)
@@ -80,8 +93,8 @@ class Networks:
                 device=device,
             ),
             appearance=part(Appearance, "generator.", "appearance"),
-            warping=part(partial(Warping, POINTS, least=LEAST), "generator.", "warping"),
-            decoder=part(Decoder, "generator.decoder.", "decoder"),
-            device=torch.device(device),
+            warping=arithmetic.ready(part(partial(Warping, POINTS, least=LEAST), "generator.", "warping")),
+            decoder=arithmetic.ready(part(Decoder, "generator.decoder.", "decoder")),
+            arithmetic=arithmetic,
             whole=whole,
         )

@@ -16,6 +16,7 @@ import numpy as np
 from generators.embedded.drive import fitted
 from generators.inlay import Inlay
 from generators.pace import paced
+from generators.pictures import Batches
 from generators.portrait import bounded, check_size, read_portrait, shares
 from generators.sadtalker.borrowing import film_rows
 from generators.sadtalker.framing import Framed, Mode, framed
@@ -62,7 +63,13 @@ class Manner:
 
 
 def render(
-    portrait: Path, voice: Path, networks: Networks, manner: Manner, *, facts: Mapping[str, Json], progress: Progress
+    portrait: Path,
+    voice: Path,
+    networks: Networks,
+    manner: Manner,
+    *,
+    facts: Mapping[str, Json],
+    progress: Progress,
 ) -> Draft:
     """Frames and sound of the portrait speaking the voice.
 
@@ -96,12 +103,13 @@ def render(
     if manner.still:
         rows[:, EXPRESSIONS:] = row[EXPRESSIONS : EXPRESSIONS + 6]
     inlay = _Whole(picture, source) if manner.mode.whole else _Square(source)
-    drawn = paced(_draw(networks, source, row, rows, manner), count, progress)
+    drawn = _draw(networks, source, row, rows, manner)
     return Draft(
         width=inlay.width,
         height=inlay.height,
         fps=Fraction(FPS),
-        frames=(inlay(face) for face in drawn),
+        frames=(inlay(face) for face in paced(drawn, progress)),
+        skip=drawn.skip,
         sound=fitted(_sound(voice), round(Fraction(count, FPS) * RATE), channels),
         sample_rate=RATE,
         channels=channels,
@@ -158,35 +166,36 @@ class _Whole:
         return shares(marks, (0, 0, self.width, self.height))
 
 
-def _draw(networks: Networks, source: Framed, row: Rows, rows: Rows, manner: Manner) -> Iterator[Frame]:
+def _draw(networks: Networks, source: Framed, row: Rows, rows: Rows, manner: Manner) -> Batches[int]:
     import torch
-
-    from generators.facevid.memory import enough_memory
 
     device = networks.device
     if networks.whole:
         rows = np.concatenate((rows, np.broadcast_to(row[-3:], (len(rows), 3))), axis=1)
     angles = _angles(manner.turns, len(rows))
-    batch = _ON_GPU if device.type == "cuda" else 1
-    with enough_memory():
+    with networks.arithmetic.running():
         seen = torch.from_numpy(np.ascontiguousarray(source.face[:, :, ::-1].transpose(2, 0, 1)))
         picture = seen[None].float().to(device) / 255
         volume = networks.appearance(picture)
         canonical = networks.key_points(picture)
         still = torch.from_numpy(windows(row[None, : rows.shape[1]], 0, 1)).to(device)
         at_rest = placed(canonical, networks.mapping(still))
-    for first in range(0, len(rows), batch):
-        last = min(first + batch, len(rows))
+
+    def drawn(numbers: list[int]) -> Iterator[Frame]:
+        first, last = numbers[0], numbers[-1] + 1
         # entered anew for each batch: a generator that is left in between must not leave the mode switched on
-        with enough_memory():
+        with networks.arithmetic.running():
             turn = networks.mapping(torch.from_numpy(windows(rows, first, last)).to(device))
             given = None if angles is None else torch.from_numpy(angles[first:last]).to(device)
             moved = placed(canonical, turn, given)
             many = last - first
             features, _ = networks.warping(volume.expand(many, -1, -1, -1, -1), at_rest.expand(many, -1, -1), moved)
-            drawn: Any = networks.decoder(features).cpu().numpy()
-        pictures = np.rint(drawn.transpose(0, 2, 3, 1)[..., ::-1] * np.float32(255)).astype(np.uint8)
-        yield from (np.ascontiguousarray(one) for one in pictures)
+            out: Any = networks.decoder(features).float().cpu().numpy()
+        pictures = np.rint(out.transpose(0, 2, 3, 1)[..., ::-1] * np.float32(255)).astype(np.uint8)
+        return (np.ascontiguousarray(one) for one in pictures)
+
+    size = _ON_GPU if device.type == "cuda" else 1
+    return Batches(range(len(rows)), drawn, size=size, count=len(rows))
 
 
 def _angles(turns: tuple[tuple[float, ...], ...], count: int) -> NDArray[np.float32] | None:

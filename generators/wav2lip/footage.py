@@ -41,6 +41,8 @@ class Footage:
             info = reader.info
         self.fps = even_rate(info.fps)
         self.width, self.height = (info.width or 0) & ~1, (info.height or 0) & ~1
+        self.expected = None if info.duration is None else round(info.duration * self.fps)
+        """About how many pictures there are; None where the file does not say."""
         self._times: list[float] = []
         """When each picture of the latest whole pass is shown: 8 bytes a picture."""
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 import torch
 from torch.nn import functional
 
+from generators.arithmetic import EXACT, Arithmetic
 from thsafe.core.errors import InputError
 
 Tensor = Any
@@ -23,6 +24,11 @@ FACE: Final = 96
 """Pixels of a face's side."""
 _EPSILON: Final = 1e-5
 _STATISTICS: Final = ("weight", "bias", "running_mean", "running_var")
+MOST_APART: Final = 2.0
+"""Grey levels by which bfloat16 may move a pixel of the probe; decoders and encoders move more."""
+MEAN_APART: Final = 0.5
+"""The same, on average."""
+_PROBES: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,16 +141,19 @@ class Network:
 
     Args:
         weights: name to tensor, as :func:`shapes` lists them; counters may be missing.
-        device: ``cpu``, ``cuda`` or what else torch knows.
+        arithmetic: on what and how it runs.
 
     Raises:
         InputError: ``model.other-network``: names or shapes are those of something else.
     """
 
-    def __init__(self, weights: Mapping[str, Tensor], *, device: str = "cpu") -> None:
+    def __init__(self, weights: Mapping[str, Tensor], *, arithmetic: Arithmetic = EXACT) -> None:
         _check(weights)
-        self.device = torch.device(device)
+        self.arithmetic = arithmetic
+        self.device = torch.device(arithmetic.device)
+        self._numbers = torch.bfloat16 if arithmetic.precision == "bfloat16" else torch.float32
         self._folded = {block.path: self._fold(block, weights) for block in _BLOCKS}
+        self._forward = arithmetic.ready(self._through)
 
     def __call__(self, mel: Tensor, faces: Tensor) -> Tensor:
         """New faces.
@@ -155,17 +164,27 @@ class Network:
 
         Returns:
             float32 (n, 3, 96, 96) in [0, 1], BGR.
+
+        Raises:
+            EngineError: ``engine.memory`` or ``engine.compiler``.
         """
-        with torch.inference_mode():
-            x = faces.to(self.device).contiguous(memory_format=torch.channels_last)
-            kept = []
-            for stage in ENCODER:
-                x = self._run(stage, x)
-                kept.append(x)
-            x = self._run(AUDIO, mel.to(self.device).contiguous(memory_format=torch.channels_last))
-            for stage in DECODER:
-                x = torch.cat((self._run(stage, x), kept.pop()), 1)
-            return torch.sigmoid(self._run(OUTPUT, x))
+        count = len(faces)
+        if self.arithmetic.compiled:  # for every number of faces it would be compiled anew
+            spare = (1 << (count - 1).bit_length()) - count
+            mel, faces = (functional.pad(x, (0, 0) * (x.ndim - 1) + (0, spare)) for x in (mel, faces))
+        with self.arithmetic.running():
+            return self._forward(*(x.to(self.device, self._numbers) for x in (mel, faces)))[:count]
+
+    def _through(self, mel: Tensor, faces: Tensor) -> Tensor:
+        x = faces.contiguous(memory_format=torch.channels_last)
+        kept = []
+        for stage in ENCODER:
+            x = self._run(stage, x)
+            kept.append(x)
+        x = self._run(AUDIO, mel.contiguous(memory_format=torch.channels_last))
+        for stage in DECODER:
+            x = torch.cat((self._run(stage, x), kept.pop()), 1)
+        return torch.sigmoid(self._run(OUTPUT, x).float())
 
     def _run(self, blocks: Sequence[Block], x: Tensor) -> Tensor:
         for block in blocks:
@@ -191,8 +210,36 @@ class Network:
             scale = gain / torch.sqrt(variance + _EPSILON)
             weight = weight * scale.reshape((1, -1, 1, 1) if block.kind == "up" else (-1, 1, 1, 1))
             bias = (bias - mean) * scale + shift
-        weight = weight.float().to(self.device).contiguous(memory_format=torch.channels_last)
-        return weight, bias.float().to(self.device)
+        weight = weight.to(self.device, self._numbers).contiguous(memory_format=torch.channels_last)
+        return weight, bias.to(self.device, self._numbers)
+
+
+def suited(weights: Mapping[str, Tensor], *, device: str = "cpu") -> str:
+    """The precision for these weights there: bfloat16 where the hardware computes in it and it is exact enough.
+
+    Both are tried on the same few soft pictures; :data:`MOST_APART` and :data:`MEAN_APART` decide.
+    """
+    if not _in_hardware(device):
+        return "float32"
+    chance = torch.Generator().manual_seed(1)
+    faces = functional.interpolate(torch.rand(_PROBES, 3, 12, 12, generator=chance), size=FACE, mode="bilinear")
+    masked = faces.clone()
+    masked[:, :, FACE // 2 :] = 0
+    mel = functional.interpolate(torch.rand(_PROBES, 1, 20, 4, generator=chance) * 8 - 4, size=(80, 16))
+    exact, quick = (
+        Network(weights, arithmetic=Arithmetic(device=device, precision=precision))(mel, torch.cat((masked, faces), 1))
+        for precision in ("float32", "bfloat16")
+    )
+    apart = 255 * (exact - quick).abs()
+    return "bfloat16" if apart.max() <= MOST_APART and apart.mean() <= MEAN_APART else "float32"
+
+
+def _in_hardware(device: str) -> bool:
+    """Whether bfloat16 is faster there: without the instructions it is emulated, and slower."""
+    if torch.device(device).type == "cuda":
+        return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False))
+    asked = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("amx_tile", "avx512_bf16"))
+    return torch.device(device).type == "cpu" and any(ask is not None and ask() for ask in asked)
 
 
 def _check(weights: Mapping[str, Tensor]) -> None:

@@ -9,11 +9,14 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from generators.pace import paced
+from generators.pictures import Batches
 from generators.wav2lip import mel, paste, timing, tracking
 from generators.wav2lip.footage import Footage
 from generators.wav2lip.timing import SyncMode
@@ -78,7 +81,7 @@ def render(
         manner: how.
         find: finds faces; not needed where ``manner`` has the box.
         facts: for the manifest.
-        progress: told how many pictures were looked at.
+        progress: told how many pictures were looked at, and how long the rest takes.
 
     Raises:
         InputError: ``face.none``, ``face.number``, ``face.box`` or ``voice.too-short``.
@@ -99,12 +102,15 @@ def render(
         count = timing.output_frames(Fraction(samples, mel.RATE), pictures, footage.fps, manner.sync_mode)
         order = timing.picture_order(count, pictures, manner.sync_mode)
         begin = (timing.mel_start(index, footage.fps, manner.sync_offset) for index in range(count))
-    drawn = _draw(_pictures(footage, order, begin, crops), network, bands, hard=manner.as_authors)
+    shown = _pictures(footage, order, begin, crops)
+    draw = partial(_draw, network=network, bands=bands, hard=manner.as_authors)
+    drawn = Batches(shown, draw, size=_batch(network, footage), count=count)
     return Draft(
         width=footage.width,
         height=footage.height,
         fps=footage.fps,
-        frames=drawn,
+        frames=paced(drawn, progress),
+        skip=drawn.skip,
         sound=_fitted(voice, channels, round(count / footage.fps * RATE)),
         sample_rate=RATE,
         channels=channels,
@@ -130,7 +136,7 @@ def _crops(
     footage: Footage, manner: Manner, find: tracking.Find | None, progress: Progress
 ) -> tuple[Mapping[int, paste.Corners], int]:
     """The crop of every picture that shows the face, and how many pictures there are."""
-    progress.start("finding the face", None)
+    progress.start("finding the face", footage.expected)
     if manner.box is not None or find is None:
         pictures = sum(1 for _ in _told(footage.frames(), progress))
         return dict.fromkeys(range(pictures), _checked(manner.box, footage)), pictures
@@ -187,31 +193,31 @@ def _pictures(
         yield _Picture(frame=frame, crop=crops.get(index), start=start)
 
 
-def _draw(pictures: Iterator[_Picture], network: Network, bands: NDArray[np.float32], *, hard: bool) -> Iterator[Frame]:
+def _batch(network: Network, footage: Footage) -> int:
+    """Pictures that are drawn at once."""
     most = _BATCH_ON_GPU if network.device.type == "cuda" else _BATCH
-    first = next(pictures, None)
-    if first is None:
-        return
-    size = max(1, min(most, _BATCH_BYTES // first.frame.nbytes))
-    pictures = itertools.chain((first,), pictures)
-    while batch := list(itertools.islice(pictures, size)):
-        shown = [item for item in batch if item.crop is not None]
-        faces = [paste.cut(item.frame, item.crop) for item in shown if item.crop is not None]
-        drawn = iter(zip(_run(network, faces, [_window(bands, item.start) for item in shown]), faces, strict=True))
-        for item in batch:
-            if item.crop is None:
-                yield item.frame
-                continue
-            face, before = next(drawn)
-            if hard:
-                yield paste.paste_hard(item.frame, face, item.crop)
-            else:
-                yield paste.paste(item.frame, face, item.crop, before)
+    return max(1, min(most, _BATCH_BYTES // max(1, footage.width * footage.height * 3)))
 
 
-def _run(network: Network, faces: Sequence[Frame], windows: Sequence[NDArray[np.float32]]) -> Sequence[Frame]:
+def _draw(batch: list[_Picture], *, network: Network, bands: NDArray[np.float32], hard: bool) -> Iterator[Frame]:
+    shown = [item for item in batch if item.crop is not None]
+    faces = [paste.cut(item.frame, item.crop) for item in shown if item.crop is not None]
+    drawn = iter(zip(_run(network, faces, [_window(bands, item.start) for item in shown]), faces, strict=True))
+    for item in batch:
+        if item.crop is None:
+            yield item.frame
+            continue
+        face, before = next(drawn)
+        if hard:
+            yield paste.paste_hard(item.frame, face, item.crop)
+        else:
+            yield paste.paste(item.frame, face, item.crop, before)
+
+
+def _run(network: Network, faces: Sequence[Frame], windows: Sequence[NDArray[np.float32]]) -> NDArray[np.uint8]:
+    """(n, 96, 96, 3) BGR."""
     if not faces:
-        return ()
+        return np.zeros((0, paste.SIDE, paste.SIDE, 3), np.uint8)
     import torch
 
     whole = np.stack(faces)
@@ -222,7 +228,7 @@ def _run(network: Network, faces: Sequence[Frame], windows: Sequence[NDArray[np.
     out: Any = network(torch.from_numpy(heard), torch.from_numpy(stacked)).cpu().numpy()
     # the authors cut the fraction off, too
     pictures: NDArray[np.uint8] = (out.transpose(0, 2, 3, 1) * np.float32(255)).astype(np.uint8)
-    return list(pictures)
+    return pictures
 
 
 def _window(bands: NDArray[np.float32], start: int) -> NDArray[np.float32]:

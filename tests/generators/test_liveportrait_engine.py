@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 
+from generators.arithmetic import Arithmetic
 from generators.embedded.filmed import watch
 from generators.facevid.appearance import Appearance
 from generators.facevid.spade import Decoder
@@ -253,6 +254,7 @@ class _Drawn(SimpleNamespace):
 
         super().__init__(
             device=torch.device("cpu"),
+            arithmetic=Arithmetic(),
             appearance=lambda picture: torch.zeros(1, 1, 1, 1, 1),
             motion=movement,
             stitching=SimpleNamespace(mended=lambda _, points: points),
@@ -299,6 +301,19 @@ def test_a_driver_who_turns_away_is_waited_for(tmp_path, portrait) -> None:
     levels = [int(frame[0, 0, 0]) for frame in frames]
     assert len(levels) == draft.frame_count == 8
     assert levels[1] == levels[2] == levels[3]
+
+
+@pytest.mark.parametrize("hidden", [(), (0, 1)])
+def test_a_job_that_was_broken_off_goes_on_with_the_same_pictures(tmp_path, portrait, hidden) -> None:
+    pictures = [np.clip(picture.astype(int) + 6 * n, 0, 255).astype(np.uint8) for n, picture in enumerate(swaying(8))]
+    for number in hidden:
+        pictures[number] = np.full_like(pictures[0], 90)
+    driver = film(tmp_path / "in.mp4", pictures)
+    whole = list(_drawn(portrait, driver, whole=False)[1])
+    assert len({int(frame[0, 0, 0]) for frame in whole}) > 3
+    draft, frames = _drawn(portrait, driver, whole=False)
+    draft.skip(5)
+    assert all((a == b).all() for a, b in zip(frames, whole[5:], strict=True))
 
 
 def test_odd_pictures_and_transparent_ones(tmp_path) -> None:

@@ -20,9 +20,11 @@ import torch
 from safetensors.torch import save_file
 
 from generators import pace
+from generators.arithmetic import Arithmetic
 from generators.facevid.appearance import Appearance
 from generators.facevid.spade import Decoder
 from generators.facevid.warping import Warping
+from generators.pictures import Batches
 from generators.sadtalker import engine as sadtalker
 from generators.sadtalker import performance, pipeline
 from generators.sadtalker.coefficients import Reconstruction
@@ -157,6 +159,7 @@ class _Drawn(SimpleNamespace):
     def __init__(self, *, whole: bool = False) -> None:
         super().__init__(
             device=torch.device("cpu"),
+            arithmetic=Arithmetic(),
             whole=whole,
             expression=lambda heard, start, lids: start + lids,
             pose=_Head(),
@@ -216,6 +219,16 @@ def test_every_voice_gives_as_many_pictures_as_it_lasts(portrait, tmp_path, seco
 
 def test_what_it_yields_can_be_published(portrait, tmp_path) -> None:
     generator_contract.check_stream(render(portrait, sound(tmp_path / "v.wav", 0.2)))
+
+
+def test_a_job_that_was_broken_off_goes_on_with_the_same_pictures(portrait, tmp_path) -> None:
+    voice = sound(tmp_path / "v.wav", 0.4)
+    whole = list(render(portrait, voice, seed=3).frames)
+    networks = _Drawn()
+    draft = render(portrait, voice, networks, seed=3)
+    draft.skip(6)
+    assert all((a == b).all() for a, b in zip(draft.frames, whole[6:], strict=True))
+    assert len(networks.seen) == 1 + len(whole) - 6, "the portrait at rest, and what was not drawn yet"
 
 
 def test_silence_speaks_too(portrait, tmp_path) -> None:
@@ -389,11 +402,19 @@ def test_memory_does_not_grow_with_the_voice(portrait, tmp_path) -> None:
 def test_a_slow_engine_says_how_long_it_will_take(monkeypatch) -> None:
     said: list[str] = []
     progress: Any = SimpleNamespace(note=said.append)
-    clock = iter((0.0, 14.0))
-    monkeypatch.setattr(pace.time, "monotonic", lambda: next(clock))
-    frames = [np.zeros((2, 2, 3), np.uint8)] * 3
-    assert len(list(pace.paced(iter(frames), 251, progress))) == 3
+
+    def three(count: int) -> Batches[int]:
+        return Batches(range(3), lambda numbers: [np.zeros((2, 2, 3), np.uint8)] * len(numbers), size=1, count=count)
+
+    ticks = iter((0.0, 14.0))
+    monkeypatch.setattr(pace.time, "monotonic", lambda: next(ticks))
+    assert len(list(pace.paced(three(251), progress))) == 3
     assert said == ["251 pictures at 14.0 s each: about 58 min"]
-    clock = iter((0.0, 0.1))
-    list(pace.paced(iter(frames), 251, progress))
+    ticks = iter((0.0, 0.1))
+    list(pace.paced(three(251), progress))
     assert len(said) == 1
+    ticks = iter((0.0, 14.0))
+    late = three(251)
+    late.skip(1)
+    list(pace.paced(late, progress))
+    assert said[-1].startswith("250 pictures"), "what was drawn before is not counted"

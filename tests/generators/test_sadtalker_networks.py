@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from generators.arithmetic import Arithmetic
 from generators.facevid.appearance import Appearance
-from generators.facevid.memory import enough_memory
 from generators.facevid.spade import Decoder
 from generators.facevid.warping import Warping
 from generators.facevid.weights import blank, filled, shapes
@@ -63,14 +63,18 @@ def recorded(spec: Path) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(value) for name, value in np.load(spec / "parity_sadtalker.npz").items()}
 
 
-def computed(spec: Path, part: str, *, gain: float = 1.0) -> Any:
+def computed_weights() -> Any:
     found = importlib.util.spec_from_file_location("computed_weights", Path(__file__).with_name("computed_weights.py"))
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
+    return module
+
+
+def computed(spec: Path, part: str, *, gain: float = 1.0) -> Any:
     make, table, start = PARTS[part]
-    return filled(make, module.computed(spec, make, f"{table}.{start}", gain=gain), title=part)
+    return filled(make, computed_weights().computed(spec, make, f"{table}.{start}", gain=gain), title=part)
 
 
 def _apart(found: torch.Tensor, expected: torch.Tensor) -> float:
@@ -158,8 +162,37 @@ def test_damaged_weights_and_too_little_memory_are_said() -> None:
         filled(Mapping, tensors, title="the mapping")
     assert caught.value.code == "model.not-finite"
     for problem in (torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("can't allocate memory: 1 TB")):
-        with pytest.raises(EngineError) as said, enough_memory():
+        with pytest.raises(EngineError) as said, Arithmetic().running():
             raise problem
         assert said.value.code == "engine.memory"
-    with pytest.raises(RuntimeError, match="shape"), enough_memory():
+    with pytest.raises(RuntimeError, match="shape"), Arithmetic().running():
         raise RuntimeError("shape")
+
+
+def test_numbers_and_compiler_reach_the_network(monkeypatch) -> None:
+    layer = torch.nn.Conv2d(3, 4, 3)
+    picture = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    exact = layer(picture)
+    quick = Arithmetic(precision="bfloat16").ready(layer)(picture)
+    assert quick.dtype is torch.bfloat16
+    assert 0 < (quick - exact).abs().max() < 0.05
+    assert Arithmetic().ready(layer) is layer
+    seen = []
+    monkeypatch.setattr(torch, "compile", lambda network, *, dynamic: seen.append((network, dynamic)) or network)
+    Arithmetic(compiled=True).ready(layer)
+    assert seen == [(layer, False)]
+    assert str(Arithmetic(precision="bfloat16", compiled=True)).startswith("cpu bfloat16 compiled torch")
+    with pytest.raises(EngineError) as said, Arithmetic(compiled=True).running():
+        raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found")
+    assert said.value.code == "engine.compiler"
+
+
+def test_half_the_bits_move_the_decoders_picture_a_little() -> None:
+    decoder = filled(Decoder, computed_weights().quick(Decoder), title="the decoder")
+    features = torch.rand(1, 256, 8, 8, generator=torch.Generator().manual_seed(2))
+    with Arithmetic().running():
+        exact = decoder(features)
+        quick = Arithmetic(precision="bfloat16").ready(decoder)(features).float()
+    apart = 255 * (exact - quick).abs()
+    assert 0 < apart.mean() < 4
+    assert (apart < 8).float().mean() > 0.95, "these weights are wild: a few pixels jump"

@@ -16,6 +16,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generators.arithmetic import Arithmetic
 from generators.wav2lip import mel, network, timing
 from thsafe.core.errors import InputError
 
@@ -66,13 +67,58 @@ def test_the_computed_weights_are_those_of_the_recording(spec, weights) -> None:
     assert digest.hexdigest() == json.loads((spec / "detinit_check.json").read_text())["wav2lip_weights_sha256"]
 
 
-def test_the_network_gives_what_the_authors_gives(spec, weights) -> None:
+def test_the_network_gives_what_the_authors_gives(spec, weights, recorded_faces) -> None:
+    out = network.Network(weights)(*recorded_faces)
+    assert np.abs(out.numpy() - np.load(spec / "parity_wav2lip.npz")["expected"]).max() < 1e-4
+
+
+@pytest.fixture(scope="module")
+def recorded_faces(spec) -> tuple[torch.Tensor, torch.Tensor]:
     recorded = np.load(spec / "parity_wav2lip.npz")
     masked = recorded["face_u8"].copy()
     masked[:, 48:] = 0
     faces = np.concatenate((masked, recorded["face_u8"]), 3).astype(np.float32) / 255
-    out = network.Network(weights)(torch.from_numpy(recorded["mel"]), torch.from_numpy(faces.transpose(0, 3, 1, 2)))
-    assert np.abs(out.numpy() - recorded["expected"]).max() < 1e-4
+    return torch.from_numpy(recorded["mel"]), torch.from_numpy(faces.transpose(0, 3, 1, 2))
+
+
+def test_bfloat16_stays_within_two_grey_levels(spec, weights, recorded_faces) -> None:
+    quick = network.Network(weights, arithmetic=Arithmetic(precision="bfloat16"))(*recorded_faces)
+    apart = 255 * np.abs(quick.numpy() - np.load(spec / "parity_wav2lip.npz")["expected"])
+    assert apart.max() <= network.MOST_APART
+    assert apart.mean() <= network.MEAN_APART
+    assert apart.max() > 0.05, "it was computed in bfloat16"
+
+
+@pytest.mark.parametrize("in_hardware", [True, False])
+def test_bfloat16_is_chosen_where_it_is_fast_and_exact_enough(weights, monkeypatch, in_hardware: bool) -> None:
+    monkeypatch.setattr(network, "_in_hardware", lambda _: in_hardware)
+    assert network.suited(weights) == ("bfloat16" if in_hardware else "float32")
+    monkeypatch.setattr(network, "MOST_APART", 1e-3)
+    assert network.suited(weights) == "float32"
+
+
+def test_a_compiled_network_sees_few_sizes_of_batch_and_gives_the_same(weights, recorded_faces, monkeypatch) -> None:
+    sizes = []
+
+    def compiler(run, *, dynamic: bool):
+        assert not dynamic
+
+        def watched(mel: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
+            assert not torch.is_inference_mode_enabled()
+            sizes.append(len(faces))
+            return run(mel, faces)
+
+        return watched
+
+    monkeypatch.setattr(torch, "compile", compiler)
+    mel_, faces = (x[:1].repeat(3, 1, 1, 1) for x in recorded_faces)
+    compiled = network.Network(weights, arithmetic=Arithmetic(compiled=True))
+    found = compiled(mel_, faces)
+    assert len(found) == 3
+    assert torch.allclose(found, network.Network(weights)(mel_, faces), atol=1e-5)
+    for count in (1, 2, 4):
+        assert len(compiled(mel_.repeat(2, 1, 1, 1)[:count], faces.repeat(2, 1, 1, 1)[:count])) == count
+    assert sizes == [4, 1, 2, 4]
 
 
 def test_other_weights_are_told_apart() -> None:

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 import torch
 
+from generators import pace
 from generators.wav2lip import footage, network, pipeline
 from generators.wav2lip.timing import SyncMode
 from thsafe.core.errors import InputError
@@ -221,6 +222,47 @@ def test_memory_does_not_grow_with_the_video(tmp_path) -> None:
     assert peak(100) < peak(50) + 2_000_000, "fifty pictures more are 11.5 MB"
 
 
+@pytest.mark.parametrize("done", [1, 16, 18, 40])
+def test_a_job_that_was_broken_off_goes_on_with_the_same_pictures(tmp_path, done: int) -> None:
+    video, voice = _film(tmp_path / "in.mp4", 40, "25"), _voice(tmp_path / "in.wav", 1.6)
+
+    def draw() -> tuple[_Painter, Any]:
+        painter = _Painter()
+        manner = pipeline.Manner()
+        return painter, pipeline.render(video, voice, painter, manner, find=_half_the_time, facts={}, progress=Silent())
+
+    first, draft = draw()
+    whole = list(draft.frames)
+    painter, draft = draw()
+    draft.skip(done)
+    assert all((a == b).all() for a, b in zip(draft.frames, whole[done:], strict=True))
+    assert painter.batches == first.batches[done // 16 :], "whole batches, the same as before"
+
+
+def _half_the_time(frame: np.ndarray) -> tuple[tuple[float, float, float, float], ...]:
+    return () if 60 < frame[5, 5, 0] < 100 else ((40.0, 24.0, 88.0, 70.0),)
+
+
+def test_long_work_says_how_long_it_will_take(tmp_path, monkeypatch) -> None:
+    video, voice = _film(tmp_path / "in.mp4", 40, "25"), _voice(tmp_path / "in.wav", 1.6)
+    monkeypatch.setattr(pace, "_WORTH_SAYING", 0.0)
+    said: list[str] = []
+    totals: list[tuple[str, int | None]] = []
+
+    class Told(Silent):
+        def note(self, text: str) -> None:
+            said.append(text)
+
+        def start(self, stage: str, total: int | None) -> None:
+            totals.append((stage, total))
+
+    draft = pipeline.render(video, voice, _Painter(), pipeline.Manner(box=BOX), find=None, facts={}, progress=Told())
+    assert sum(1 for _ in draft.frames) == 40
+    assert len(said) == 1
+    assert said[0].startswith("40 pictures at 0.")
+    assert ("finding the face", 40) in totals
+
+
 def _detinit(spec: Path) -> network.Network:
     found = importlib.util.spec_from_file_location("detinit", spec / "detinit.py")
     assert found is not None
@@ -231,21 +273,24 @@ def _detinit(spec: Path) -> network.Network:
 
 
 def test_the_authors_script_gives_the_same_pictures(shared_data, tmp_path) -> None:
-    """Their inference script, run unmodified over this clip with the same weights and box: pictures 0 and 10."""
+    """Their inference script, run unmodified over this clip with the same weights and box: pictures 0, 10 and 70."""
     spec = shared_data.parent / "specs" / "wav2lip"
     if not spec.is_dir():
         pytest.skip("no recorded outputs of the authors' code")
     top, bottom, left, right = json.loads((spec / "e2e" / "e2e.json").read_text())["box_y1y2x1x2"]
     manner = pipeline.Manner(box=(top, bottom, left, right), as_authors=True)
     clip, voice = shared_data / "grid" / "bbaf2n.mpg", spec / "e2e" / "bbaf2n_16k.wav"
+
     draft = pipeline.render(clip, voice, _detinit(spec), manner, find=None, facts={}, progress=Silent())
     assert draft.frame_count == 71
-    for number, frame in enumerate(draft.frames):
-        if number in {0, 10}:
-            recorded = cv2.imread(str(spec / "e2e" / f"out_box_{number:03d}.png"))
-            apart = np.abs(frame[top:bottom, left:right].astype(int) - recorded)
-            # two decoders differ by a grey level here and there, and the network passes it on
-            assert apart.mean() < 0.5, number
-            assert apart.max() <= 8, number
-        if number == 10:
-            break
+    shown = {number: next(draft.frames) for number in range(11)}
+    # of five batches the first and the last are enough
+    late = pipeline.render(clip, voice, _detinit(spec), manner, find=None, facts={}, progress=Silent())
+    late.skip(70)
+    shown[70] = next(late.frames)
+    for number in (0, 10, 70):
+        recorded = cv2.imread(str(spec / "e2e" / f"out_box_{number:03d}.png"))
+        apart = np.abs(shown[number][top:bottom, left:right].astype(int) - recorded)
+        # two decoders differ by a grey level here and there, and the network passes it on
+        assert apart.mean() < 0.5, number
+        assert apart.max() <= 8, number

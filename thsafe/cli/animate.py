@@ -10,6 +10,7 @@ import click
 from thsafe.cli.direction import DIRECTION, direction_options
 from thsafe.cli.job import job_options
 from thsafe.cli.neural import (
+    ARITHMETIC,
     SADTALKER,
     SADTALKER_MODELS,
     given_of,
@@ -192,11 +193,12 @@ def drive(
                 next_step="give --image FILE",
             )
         given = given_of(others)
-        device, loose = given.pop("device", None), given.pop("loose", False)
+        made_with = {name: given.pop(name) for name in ARITHMETIC if name in given}
+        loose = given.pop("loose", False)
         with progress_on_stderr() as progress:
             from thsafe import LivePortrait
 
-            painter = LivePortrait(device=device, **job, progress=progress)
+            painter = LivePortrait(**made_with, **job, progress=progress)
             output = painter.drive(image=image, stitched=not loose, **film, **placed, **given)
     else:
         only_for("liveportrait", others)

@@ -33,7 +33,7 @@ def evaluate() -> None:
     epilog=(
         "Exit codes: 0 all measured, 50 some of several files failed, 30 and on as for one file.\n\n"
         "Examples:\n\n\b\n"
-        "  thsafe models pull syncnet-v2 --accept-licence\n"
+        "  thsafe models pull syncnet-v2 --accept-noncommercial\n"
         "  thsafe evaluate lipsync talk.mp4\n"
         "  thsafe evaluate lipsync outputs/*.mp4 --anchor real-talk.mp4 --json > lipsync.json"
     )

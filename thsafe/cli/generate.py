@@ -11,7 +11,7 @@ import click
 from thsafe.cli.animate import animate, drive
 from thsafe.cli.direction import direction_options
 from thsafe.cli.job import job_options
-from thsafe.cli.neural import not_given, only_for
+from thsafe.cli.neural import ARITHMETIC, given_of, not_given, only_for, wav2lip_options
 from thsafe.cli.plugin import plugin
 from thsafe.cli.portrait import one_portrait, portrait_options
 from thsafe.cli.puppet import live2d_options, of_live2d, only_live2d, puppet
@@ -216,23 +216,7 @@ def dialogue(
     metavar="DB",
     help="Keep the video's own sound under the speech, this much louder or (below 0) softer; embedded only.",
 )
-@click.option(
-    "--model",
-    type=click.Choice(["wav2lip-gan", "wav2lip"]),
-    default="wav2lip-gan",
-    show_default=True,
-    help="Whose weights (thsafe models list); wav2lip only, as all below.",
-)
-@click.option(
-    "--sync-offset",
-    type=click.IntRange(-25, 25),
-    default=0,
-    show_default=True,
-    help="Pictures by which the lips follow the sound.",
-)
-@click.option("--box", metavar="TOP,BOTTOM,LEFT,RIGHT", help="Where the face is, in pixels, instead of finding it.")
-@click.option("--as-authors", is_flag=True, help="Chunk rule and hard paste of the authors' script, for comparisons.")
-@click.option("--device", metavar="NAME", help="cpu or cuda; without it the best there is.")
+@wav2lip_options
 @job_options
 def lipsync(
     video: Path,
@@ -241,16 +225,12 @@ def lipsync(
     face: int | None,
     sync_mode: str,
     bed: float | None,
-    model: str,
-    sync_offset: int,
-    box: str | None,
-    as_authors: bool,
-    device: str | None,
     output_path: Path,
     job: dict[str, Any],
     seed: int,
     force: bool,
     as_json: bool,
+    **others: Any,
 ) -> None:
     """New speech for an existing video.
 
@@ -258,9 +238,7 @@ def lipsync(
     weights may not be used commercially: they are brought in, and their licence accepted, with thsafe models pull.
     """
     if engine == "embedded":
-        only_for(
-            "wav2lip", {"box": box, "as_authors": as_authors, "device": device, "sync_offset": sync_offset or None}
-        )
+        only_for("wav2lip", others)
         with progress_on_stderr() as progress:
             from thsafe import Portrait
 
@@ -278,21 +256,20 @@ def lipsync(
         return
     if bed is not None:
         raise UsageError("Wav2Lip keeps no bed of sound.", code="usage.engine", found="--bed", next_step="leave it out")
-    corners = _box(box)
+    given = given_of({**others, "box": _box(others["box"])})
+    made_with = {name: given.pop(name) for name in ("model", *ARITHMETIC) if name in given}
     with progress_on_stderr() as progress:
         from thsafe import Wav2Lip
 
-        output = Wav2Lip(model=model, device=device, **job, progress=progress).generate(
+        output = Wav2Lip(**made_with, **job, progress=progress).generate(
             video=video,
             audio=audio,
             output_path=output_path,
             face=face,
-            sync_offset=sync_offset,
             sync_mode=sync_mode,
-            box=corners,
-            as_authors=as_authors,
             seed=seed,
             force=force,
+            **given,
         )
     show_output(output, as_json=as_json)
 

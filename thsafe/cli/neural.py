@@ -12,7 +12,8 @@ from thsafe.core.errors import UsageError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-SADTALKER = ("checkout", "checkout_python", "enhancer", "device")
+ARITHMETIC = ("device", "precision", "compiled")
+SADTALKER = ("checkout", "checkout_python", "enhancer", *ARITHMETIC)
 """Of SadTalker's options those that say what draws, not how."""
 SADTALKER_MODELS = ("sadtalker-256", "sadtalker-512")
 """Its weights (thsafe models list)."""
@@ -34,15 +35,53 @@ def _degrees(_context: click.Context, parameter: click.Parameter, value: str | N
         ) from problem
 
 
+def _arithmetic_options(*precisions: str) -> tuple[Callable[[_Command], _Command], ...]:
+    return (
+        click.option(
+            "--compile", "compiled", is_flag=True, help="Let torch's compiler fuse the network; for long jobs."
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice([*precisions, "float32", "bfloat16"]),
+            help="Numbers of the network; bfloat16 is faster and a little less exact. "
+            + ("[default: auto, bfloat16 where it is fast and exact enough]" if precisions else "[default: float32]"),
+        ),
+        click.option("--device", metavar="NAME", help="cpu or cuda; without it the best there is."),
+    )
+
+
+def wav2lip_options(command: _Command) -> _Command:
+    """How Wav2Lip draws."""
+    for option in (
+        *_arithmetic_options("auto"),
+        click.option("--as-authors", is_flag=True, help="Chunk rule and hard paste of the authors' script."),
+        click.option(
+            "--box", metavar="TOP,BOTTOM,LEFT,RIGHT", help="Where the face is, in pixels, instead of finding it."
+        ),
+        click.option(
+            "--sync-offset",
+            type=click.IntRange(-25, 25),
+            help="Pictures by which the lips follow. [default: 0]",
+        ),
+        click.option(
+            "--model",
+            type=click.Choice(["wav2lip-gan", "wav2lip"]),
+            help="Whose weights (thsafe models list); --engine wav2lip only, as all below. [default: wav2lip-gan]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def sadtalker_options(command: _Command) -> _Command:
     """How SadTalker draws."""
     for option in (
+        *_arithmetic_options(),
         click.option(
             "--checkout-python", type=_Path, metavar="PATH", help="The Python of the checkout; its own by default."
         ),
         click.option("--enhancer", type=click.Choice(["gfpgan", "RestoreFormer"]), help="With --checkout only."),
         click.option("--checkout", type=_Path, metavar="DIR", help="Run your own SadTalker instead of its weights."),
-        click.option("--device", metavar="NAME", help="cpu or cuda; without it the best there is."),
         click.option("--roll", callback=_degrees, metavar="DEGREES", help="To the shoulders."),
         click.option("--pitch", callback=_degrees, metavar="DEGREES", help="Up and down."),
         click.option(
@@ -67,7 +106,7 @@ def sadtalker_options(command: _Command) -> _Command:
 def liveportrait_options(command: _Command) -> _Command:
     """How LivePortrait draws."""
     for option in (
-        click.option("--device", metavar="NAME", help="cpu or cuda; without it the best there is."),
+        *_arithmetic_options(),
         click.option("--multiplier", type=click.FloatRange(0, 2), help="How strongly the movement is followed."),
         click.option("--only-lips", is_flag=True, help="Nothing but the lips moves, open as far as the driver's."),
         click.option("--only-eyes", is_flag=True, help="Nothing but the eyes moves; with --only-lips, both."),

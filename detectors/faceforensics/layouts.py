@@ -54,15 +54,15 @@ def find_videos(dataset: str, root: Path, level: str = "c23") -> tuple[Video, ..
     """Every video of a data set with its split, in the order of the alphabet.
 
     Args:
-        dataset: ``ffpp``, ``celebdf-v2`` or ``dfdcp``.
-        root: where its authors' layout begins.
+        dataset: ``ffpp``, ``celebdf-v2``, ``dfdcp``, or ``index``.
+        root: where its authors' layout begins; for ``index`` the file that ``thsafe data index`` wrote.
         level: the compression of FaceForensics++.
 
     Raises:
         UsageError: ``data.unknown`` or ``data.level``.
         InputError: ``data.layout`` (folders or split files are missing), ``data.splits`` (not what they should be).
     """
-    finders = {"ffpp": _ffpp, "celebdf-v2": _celebdf, "dfdcp": _dfdcp}
+    finders = {"ffpp": _ffpp, "celebdf-v2": _celebdf, "dfdcp": _dfdcp, "index": _indexed}
     if dataset not in finders:
         raise UsageError(
             f'There is no data set called "{dataset}" here.',
@@ -77,7 +77,7 @@ def find_videos(dataset: str, root: Path, level: str = "c23") -> tuple[Video, ..
             found=level,
             next_step="choose one of: " + ", ".join(LEVELS),
         )
-    if not root.is_dir():
+    if dataset != "index" and not root.is_dir():
         raise _no_layout(root, "a folder")
     found = tuple(finders[dataset](root, level))
     if not found:
@@ -224,6 +224,28 @@ def _dfdcp(root: Path, _: str) -> Iterator[Video]:
             # the preview has no validation split; DeepfakeBench takes its test split
             splits=("train",) if split == "train" else ("val", "test"),
             frames=f"DFDCP/{index}/frames/{path.stem}",
+        )
+
+
+def _indexed(root: Path, _: str) -> Iterator[Video]:
+    """The clips of an index that have a picture; those without a split are in every one."""
+    from thsafe.datasets.index import read
+
+    index = read(root)
+    known = {"train": ("train",), "pretrain": ("train",), "val": ("val",), "test": ("test",)}
+    for clip in index.clips:
+        path = index.path_of(clip)
+        if path is None:
+            continue
+        place = _relative(clip.id)
+        yield Video(
+            path=path,
+            lists=(index.dataset,),
+            label="genuine" if clip.label == "real" else clip.method or "fake",
+            level="",
+            name=place.replace("/", "_"),
+            splits=known.get(clip.split or "", SPLITS),
+            frames=f"{index.dataset}/frames/{place}",
         )
 
 

@@ -42,7 +42,7 @@ def prepare(
     videos = find_videos(dataset, root, level)
     done = run(
         videos,
-        output or root / "deepfakebench",
+        output or (root.parent if dataset == "index" else root) / "deepfakebench",
         crop=cast("Crop", crop),
         frames=frames,
         jobs=jobs,

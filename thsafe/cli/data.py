@@ -1,21 +1,111 @@
-"""``thsafe data``: face crops and lists to train and measure detectors with."""
+"""``thsafe data``: data sets of others checked and indexed; crops and lists to train and measure detectors with."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from thsafe.cli.terminal import json_option, print_json, progress_on_stderr, style
+from thsafe.cli.terminal import force_option, json_option, print_json, progress_on_stderr, style
 from thsafe.core.errors import UsageError
 
-_DATASETS = ("ffpp", "celebdf-v2", "dfdcp")
+_DATASETS = ("ffpp", "celebdf-v2", "dfdcp", "index")
 _CROPS = ("dfb-5pt", "landmark-box", "mtcnn")
 
 
 @click.group()
 def data() -> None:
-    """Face crops and lists to train and measure detectors with; thsafe brings no data of others."""
+    """Data sets checked and indexed, faces cut to train and measure detectors with; thsafe brings no data of others."""
+
+
+@data.command(epilog="Examples:\n\n\b\n  thsafe data sets\n  thsafe data sets mead")
+@click.argument("name", required=False)
+@json_option
+def sets(name: str | None, as_json: bool) -> None:
+    """Show the data sets whose folders can be read: terms, access, layout."""
+    from thsafe.datasets.index import KNOWN, dataset
+
+    shown = [dataset(name)] if name else list(KNOWN.values())
+    fields = ("name", "title", "paper", "licence", "access", "layout", "caution")
+    rows = [{field: getattr(item, field) for field in fields} for item in shown]
+    if as_json:
+        print_json(rows[0] if name else rows)
+        return
+    for row in rows:
+        click.echo(style(row["name"], bold=True))
+        for field in fields[1:]:
+            if row[field]:
+                click.echo(f"  {field:<8} {row[field]}")
+
+
+@data.command(
+    epilog=(
+        "Nothing is fetched and no file of the data set is changed.\n\nExamples:\n\n\b\n"
+        "  thsafe data index lrs2 /data/LRS2 -o lrs2.jsonl\n"
+        "  thsafe data index mead /data/MEAD -o mead.parquet\n"
+        "  thsafe evaluate lipsync lrs2.jsonl --split test --limit 100\n"
+        "  thsafe data prepare index mead.jsonl"
+    )
+)
+@click.argument("name")
+@click.argument("root", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="A .jsonl or .parquet. [default: NAME.jsonl here]"
+)
+@force_option
+@json_option
+def index(name: str, root: Path, output: Path | None, force: bool, as_json: bool) -> None:
+    """Check the folders of a data set, say what is missing, and write one index of all its clips."""
+    from thsafe.datasets.index import dataset, look, write
+
+    kind = dataset(name)
+    target = output or Path(f"{kind.name}.jsonl")
+    if target.exists() and not force:
+        raise UsageError(
+            f"{target} exists already.", code="output.exists", next_step="choose another -o, or add --force"
+        )
+    with progress_on_stderr() as progress:
+        found, missing = look(kind, root, progress)
+    write(found, target)
+    counts = {field: _counted(getattr(clip, field) for clip in found.clips) for field in ("split", "label")}
+    people = len({clip.person for clip in found.clips if clip.person})
+    if as_json:
+        print_json(
+            {
+                "index": str(target),
+                "dataset": kind.name,
+                "licence": kind.licence,
+                "access": kind.access,
+                "clips": len(found.clips),
+                "people": people,
+                **counts,
+                "missing": [item.as_json() for item in missing],
+            }
+        )
+        return
+    of_people = f" of {people} {'person' if people == 1 else 'people'}" if people else ""
+    click.echo(f"{kind.title}: {len(found.clips)} clip{'' if len(found.clips) == 1 else 's'}{of_people}")
+    for field, table in counts.items():
+        if set(table) != {"unknown"}:
+            click.echo(f"{field:<8} " + ", ".join(f"{value} {count}" for value, count in table.items()))
+    for item in missing:
+        click.echo(
+            style(f"missing  {item.what}: {item.count}", fg="yellow")
+            + f" ({', '.join(item.examples)}"
+            + (", …)" if item.count > len(item.examples) else ")")
+        )
+    click.echo(f"licence  {kind.licence}")
+    click.echo(f"access   {kind.access}")
+    if kind.caution:
+        click.echo(f"caution  {kind.caution}")
+    click.echo(f"index    {target}")
+
+
+def _counted(values: Iterable[str | None]) -> dict[str, int]:
+    counted = Counter(value or "unknown" for value in values)
+    return dict(sorted(counted.items()))
 
 
 @data.command(
@@ -23,7 +113,8 @@ def data() -> None:
         "Lists are DeepfakeBench's. Stopped and started again, it goes on where it was.\n\nExamples:\n\n\b\n"
         "  thsafe data prepare ffpp /data/FaceForensics++ -c c23 --jobs 8\n"
         "  thsafe data prepare celebdf-v2 /data/Celeb-DF-v2\n"
-        "  thsafe data prepare dfdcp /data/dfdc_preview_set -o /data/crops"
+        "  thsafe data prepare dfdcp /data/dfdc_preview_set -o /data/crops\n"
+        "  thsafe data prepare index mead.jsonl -o /data/crops"
     )
 )
 @click.argument("dataset", type=click.Choice(_DATASETS))
@@ -37,7 +128,7 @@ def data() -> None:
 def prepare(
     dataset: str, root: Path, compression: str, output: Path | None, crop: str, frames: int, jobs: int, as_json: bool
 ) -> None:
-    """Cut the faces of a data set in the layout its authors hand out."""
+    """Cut the faces of a data set in the layout its authors hand out, or of an index (thsafe data index)."""
     from thsafe.registry import workshop
 
     with progress_on_stderr() as progress:

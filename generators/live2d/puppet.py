@@ -11,6 +11,7 @@ import numpy as np
 
 from generators.live2d.drawing import shapes
 from generators.live2d.figure import EXPRESSIONS, FIGURES, RIG, Figure
+from generators.pictures import Pictures
 from thsafe.core.canonical import canonical_digest
 from thsafe.core.errors import UsageError
 
@@ -72,9 +73,7 @@ class Puppet:
     def frames(self, rows: Iterable[Mapping[str, float]]) -> Iterator[Frame]:
         """A BGR picture for each row of parameter values."""
         hair = _Hair(float(1 / self._look.fps))
-        for row in rows:
-            values = self._values(row)
-            yield self.draw(hair.follow(values))
+        return Pictures((hair.follow(self._values(row)) for row in rows), self.draw)
 
     def draw(self, values: Mapping[str, float]) -> Frame:
         """One picture of a whole set of values."""

@@ -28,6 +28,8 @@ _READ = {
     "cycler": "BSD-3-Clause",
     "espeakng-loader": "MIT; carries espeak-ng (GPL-3.0-or-later)",
     "kiwisolver": "BSD-3-Clause",
+    "live2d-py": "MIT; carries Cubism Core (Live2D Proprietary Software License) and Cubism's framework (Live2D Open "
+    "Software License)",
     "matplotlib": "PSF-based (licence of matplotlib)",
     "numpy": "BSD-3-Clause; its wheels carry OpenBLAS (BSD) and libgfortran (GPL with runtime exception)",
     "opencv-contrib-python": "Apache-2.0; its wheels carry FFmpeg (LGPL-2.1) and Qt (LGPL-3.0)",
@@ -48,6 +50,8 @@ as a CycloneDX bill of materials with versions, `make advisories` asks for known
 
 - **espeak-ng** (GPL-3.0-or-later) comes only with the extra `speech`. It is loaded at run time from a shared library
   that the user installed, never linked, and only text input needs it: recordings are animated without it.
+- **Cubism Core** is not free software. It comes only with the extra `live2d`, runs in a process of its own, and is
+  not needed for thsafe's own figures; businesses over 10 million yen of yearly sales need a release licence of Live2D.
 - **x264 and x265** (GPL-2.0-or-later) are inside PyAV's wheels, as shared libraries of their own. Whoever passes an
   installation on, such as a container image, passes them on, too, and owes their source. thsafe contains neither.
 - **LGPL** libraries (libsndfile, soxr, psycopg, Qt and FFmpeg in OpenCV's wheels) are shared libraries that can be

@@ -158,9 +158,8 @@ def _mouth(pen: Pen) -> Iterator[Shape]:
     if height > 0.01:
         inside = np.concatenate([upper, lower])
         yield Shape(points=pen.head(inside), colour=_MOUTH)
-        inner = (0.78 * (lower - [0.0, corner]) + [0.0, corner + 0.16 * height])[6:-6]
-        low = np.concatenate([inner, inner[::-1] * [1.0, 0.55] + [0.0, 0.45 * (middle + 0.80 * height)]])
-        yield Shape(points=pen.head(low), colour=_TONGUE)
+        tongue = _oval(0.0, middle + 0.62 * height, 0.46 * half, 0.19 * height)
+        yield Shape(points=pen.head(tongue), colour=_TONGUE)
         if height > 0.06:
             bite = upper[5:-5]
             edge = bite[::-1] + np.array([0.0, 0.20 * height])

@@ -6,14 +6,15 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thsafe.core.errors import StoreError
 from thsafe.core.types import Evidence, Json, Status
 from thsafe.examination import not_evaluated
 
 if TYPE_CHECKING:
     from thsafe.comparison.compare import Seen
-    from thsafe.comparison.originals import Original
     from thsafe.examination import Examination
     from thsafe.home import Home
+    from thsafe.store.originals import Original
 
 CHECK = "originals"
 _MOST = 3
@@ -21,8 +22,17 @@ _MOST = 3
 
 
 def has_originals(home: Home) -> bool:
-    """Whether there is an index to look in."""
-    return home.originals.is_dir() and any(home.originals.glob("*.json"))
+    """Whether there is an index to look in; looking makes no database."""
+    from thsafe.comparison.originals import Originals
+    from thsafe.ledger.transfer import standing
+
+    try:
+        if not standing(home.database_url).usable:
+            return False
+        with Originals(home) as originals:
+            return originals.any()
+    except StoreError:
+        return True  # perhaps there is: the check will say what is wrong
 
 
 def check_originals(examination: Examination) -> Evidence:
@@ -32,7 +42,8 @@ def check_originals(examination: Examination) -> Evidence:
     from thsafe.comparison.result import Outcome
     from thsafe.media.digest import hash_file
 
-    alike = Originals(examination.home).alike(picture=examination.fingerprint(), sound=examination.soundprint())
+    with Originals(examination.home) as originals:
+        alike = originals.alike(picture=examination.fingerprint(), sound=examination.soundprint())
     if not alike:
         return Evidence(
             check=CHECK, status=Status.ABSENT, summary="No original kept here looks or sounds like this file."

@@ -67,11 +67,6 @@ class Home:
         return self.path / "approvers.json"
 
     @property
-    def originals(self) -> Path:
-        """The index of originals to compare with: one ``<sha256>.json`` each (``thsafe.comparison.originals``)."""
-        return self.path / "originals"
-
-    @property
     def engines(self) -> Path:
         """Which engines of other packages may run here (``thsafe.plugins``)."""
         return self.path / "engines.json"

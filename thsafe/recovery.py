@@ -61,13 +61,13 @@ def _lead(examination: Examination, installation: Installation) -> Lead | None:
 def _look_alikes(examination: Examination, installation: Installation) -> Evidence:
     """Published outputs that look, or without a picture sound, like this file: a hint for people, never proof."""
     from thsafe.provenance.lookup import search_fingerprint
-    from thsafe.provenance.prints import pictures, sounds
+    from thsafe.provenance.prints import sounds
     from thsafe.provenance.soundprint import search_soundprint
 
     outputs = installation.ledger.outputs
     found: tuple[Candidate, ...] = ()
     if (suspect := examination.fingerprint()) is not None:
-        found = search_fingerprint(suspect, pictures(outputs.fingerprints()))
+        found = search_fingerprint(suspect, outputs)
         alike = "the pictures look like those", "frames"
         doubt = "Other takes of one portrait, and the portrait itself, look like it too."
     elif (suspect := examination.soundprint()) is not None:

@@ -94,6 +94,8 @@ def test_receipts_and_forgetting(video: Path, tmp_path: Path, capsys, attacks) -
     assert installation.ledger.outputs.by_sha256(receipt["file"]["sha256"]).thumbnail is None
     stored = installation.ledger.outputs.by_sha256(receipt["file"]["sha256"])
     assert (stored.manifest, stored.fingerprint) == (b"", None)
+    with reading(installation.ledger._engine) as connection:
+        assert connection.execute(select(schema.look)).all() == []
     assert installation.ledger.verify().ok
     # A stripped copy is still known as published here; its credentials are not given out again.
     finding = verify(bare).finding("recovery")

@@ -43,8 +43,7 @@ def test_kept_found_and_forgotten(
     assert [Path(item["file"]).name for item in told["problems"]] == ["broken.mp4"]
     assert run(["originals", "add", str(footage)]) == 0
     assert "0 new" in capsys.readouterr().out
-    entries = list((home / "originals").glob("*.json"))
-    assert {oct(path.stat().st_mode & 0o777) for path in entries} == {"0o600"}
+    assert oct((home / "thsafe.db").stat().st_mode & 0o777) == "0o600"
 
     altered = picture(1)
     cv2.circle(altered, (300, 150), 40, (20, 20, 220), -1)
@@ -75,13 +74,28 @@ def test_kept_found_and_forgotten(
     assert not any(item["check"] == "originals" for item in json.loads(capsys.readouterr().out)["evidence"])
 
 
-def test_a_damaged_entry_is_passed_over(footage: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_index_of_files_is_taken_over(footage: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["originals", "add", str(footage / "below" / "0.png")]) == 0
-    (home / "originals" / "spoilt.json").write_text("{")
-    (home / "originals" / "other.json").write_text('{"sha256": 3}')
     capsys.readouterr()
     assert run(["originals", "list", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)) == 1
+    (entry,) = json.loads(capsys.readouterr().out)
+    del entry["present"]
+    assert run(["originals", "forget", str(footage)]) == 0
+    (home / "originals").mkdir()
+    (home / "originals" / f"{entry['sha256']}.json").write_text(json.dumps(entry))
+    (home / "originals" / "spoilt.json").write_text("{")
+    (home / "originals" / "other.json").write_text('{"sha256": 3}')
+    assert run(["db", "upgrade"]) == 0
+    capsys.readouterr()
+    assert run(["originals", "list", "--json"]) == 0
+    assert [{**entry, "present": True}] == json.loads(capsys.readouterr().out)
+    assert sorted(path.name for path in (home / "originals").iterdir()) == ["other.json", "spoilt.json"]
+
+
+def test_looking_makes_no_database(footage: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["verify", str(footage / "below" / "0.png"), "--json"]) in {0, 13}
+    capsys.readouterr()
+    assert not home.exists()
 
 
 def test_what_is_missing_is_said(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

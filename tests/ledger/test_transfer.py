@@ -4,6 +4,8 @@ import json
 import stat
 import threading
 
+import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import text, update
@@ -149,6 +151,33 @@ def test_an_older_database_is_brought_up(old, tmp_path, monkeypatch):
     assert upgrade(old) == schema.SCHEMA_VERSION
     with Ledger.open(Home(tmp_path)) as log:
         assert log.origin == "thsafe/old"
+
+
+def test_what_was_published_before_is_found_by_its_looks(old, tmp_path, monkeypatch):
+    from thsafe.provenance.fingerprint import fingerprint
+    from thsafe.provenance.lookup import search_fingerprint
+
+    random = np.random.default_rng(4)
+    picture = cv2.resize(random.integers(0, 255, (12, 16, 3), dtype=np.uint8), (320, 240))
+    print_ = fingerprint([(0.0, picture), (1.0, picture[:, ::-1])])
+    engine = connect(old)
+    with writing(engine) as connection:
+        for place, text in enumerate([print_, "AAAA", None]):
+            entry = {"position": place, "leaf_hash": b"", "at": "", "type": "output", "leaf": b""}
+            connection.execute(schema.entry.insert().values(entry))
+            row = {
+                "manifest_id": f"urn:{place}", "watermark_id": str(place), "sha256": "", "fingerprint": text,
+                "manifest": b"", "media_type": "", "created_at": "", "ledger_index": place, "path": "",
+                "duration": 1.0, "engine": "", "task": "",
+            }  # fmt: skip
+            connection.execute(schema.output.insert().values(row))
+    engine.dispose()
+    upgrade(old)
+    monkeypatch.setenv("THSAFE_DB", old)
+    with Ledger.open(Home(tmp_path)) as log:
+        small = cv2.resize(picture, (160, 120), interpolation=cv2.INTER_AREA)
+        found = search_fingerprint(fingerprint([(0.0, small)]), log.outputs)
+    assert [item.manifest_id for item in found] == ["urn:0"]
 
 
 def test_a_newer_one_is_left_alone(old):

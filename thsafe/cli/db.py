@@ -44,10 +44,14 @@ def status(as_json: bool) -> None:
 @json_option
 def upgrade(as_json: bool) -> None:
     """Bring the tables of an older version up to this program's, all or nothing. Make a backup first."""
+    from thsafe.comparison.originals import Originals
+    from thsafe.home import Home
     from thsafe.ledger.transfer import standing
     from thsafe.ledger.transfer import upgrade as bring_up
 
     had = bring_up(_url())
+    with Originals(Home.default()) as originals:
+        originals.adopt_files()
     now = standing(_url())
     if as_json:
         print_json({"before": had, "after": now.version, "size": now.size, "root": now.root})

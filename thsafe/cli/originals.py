@@ -26,8 +26,8 @@ def add(place: Path, as_json: bool) -> None:
     from thsafe.comparison.originals import Originals
     from thsafe.home import Home
 
-    with progress_on_stderr() as progress:
-        new, problems = Originals(Home.default()).add(place, progress)
+    with Originals(Home.default()) as index, progress_on_stderr() as progress:
+        new, problems = index.add(place, progress)
     if as_json:
         listed = [{"file": str(path), "why": why} for path, why in problems]
         print_json({"added": [{"sha256": item.sha256, "path": item.path} for item in new], "problems": listed})
@@ -44,7 +44,8 @@ def list_(as_json: bool) -> None:
     from thsafe.comparison.originals import Originals
     from thsafe.home import Home
 
-    entries = sorted(Originals(Home.default()).entries(), key=lambda entry: entry.path)
+    with Originals(Home.default()) as index:
+        entries = list(index.entries())
     if as_json:
         print_json([{**asdict(entry), "present": entry.present()} for entry in entries])
         return
@@ -62,7 +63,8 @@ def forget(place: Path, as_json: bool) -> None:
     from thsafe.comparison.originals import Originals
     from thsafe.home import Home
 
-    count = Originals(Home.default()).forget(place)
+    with Originals(Home.default()) as index:
+        count = index.forget(place)
     if as_json:
         print_json({"forgotten": count})
         return

@@ -1,7 +1,7 @@
 """Footage of one's own, known again by its fingerprints: the index that ``thsafe verify`` looks in.
 
-The index holds places and fingerprints, never the footage. One small file per original, so that adding many can be
-stopped and taken up again.
+The index holds places and fingerprints, never the footage. Each original is kept as soon as it is read, so that adding
+many can be stopped and taken up again.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from thsafe.core.clock import system_clock, to_text
 from thsafe.core.errors import InputError, ThsafeError, UsageError
 from thsafe.core.types import MediaKind, Progress
 from thsafe.home import Home
+from thsafe.store.originals import Original, OriginalRows
 
 if TYPE_CHECKING:
     from thsafe.media.probe import MediaInfo
@@ -28,43 +29,32 @@ _SUFFIXES = frozenset(f".{name}" for name in (*_FILMS, *_OTHERS))
 """What is taken from a folder; a file named by itself is taken whatever its name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Original:
-    """One entry of the index."""
-
-    sha256: str
-    path: str
-    """Where it lay when it was added."""
-    size_bytes: int
-    duration: float | None
-    prints: str
-    """Text of ``thsafe.provenance.prints``."""
-    added_at: str
-
-    def present(self) -> bool:
-        """Whether a file of that size lies there still."""
-        try:
-            return Path(self.path).stat().st_size == self.size_bytes
-        except OSError:
-            return False
-
-
-@dataclass(frozen=True, slots=True)
 class Originals:
-    """The index of one home."""
+    """The index of one home, in its database."""
 
-    home: Home
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._rows = OriginalRows.open(home)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._rows.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def any(self) -> bool:
+        """Is anything in it?"""
+        return self._rows.any()
 
     def entries(self) -> Iterator[Original]:
-        """All entries, in no order that means anything; damaged ones are passed over."""
-        if not self.home.originals.is_dir():
-            return
-        for path in sorted(self.home.originals.glob("*.json")):
-            try:
-                entry = Original(**json.loads(path.read_text(encoding="utf-8")))
-            except (OSError, ValueError, TypeError):
-                continue
-            yield entry
+        """All entries, by path."""
+        return self._rows.all()
 
     def add(self, place: Path, progress: Progress) -> tuple[list[Original], list[tuple[Path, str]]]:
         """Take a file, or everything below a folder, into the index.
@@ -80,13 +70,12 @@ class Originals:
             InputError: ``input.missing``; or what is wrong with the only file that was named.
             StoreError: the index cannot be written.
         """
-        known = {(entry.path, entry.size_bytes) for entry in self.entries()}
         files = list(_files(place))
         progress.start("originals", len(files))
         new, problems = [], []
         for path in files:
             try:
-                if (str(path), path.stat().st_size) not in known:
+                if not self._rows.known(str(path), path.stat().st_size):
                     new.append(self._add(path))
             except (InputError, OSError) as problem:
                 if path == place.absolute():
@@ -102,7 +91,9 @@ class Originals:
             UsageError: ``originals.unknown``: none of it is in the index.
         """
         root = place.absolute()
-        gone = [entry for entry in self.entries() if Path(entry.path) == root or root in Path(entry.path).parents]
+        gone = [
+            entry.sha256 for entry in self.entries() if Path(entry.path) == root or root in Path(entry.path).parents
+        ]
         if not gone:
             raise UsageError(
                 "Nothing of that is in the index of originals.",
@@ -110,26 +101,36 @@ class Originals:
                 found=str(place),
                 next_step="thsafe originals list",
             )
-        for entry in gone:
-            (self.home.originals / f"{entry.sha256}.json").unlink(missing_ok=True)
+        self._rows.forget(gone)
         return len(gone)
 
     def alike(self, *, picture: str | None, sound: str | None) -> list[Original]:
         """The originals that look like these fingerprints, then those that sound like them; best first."""
         from thsafe.provenance.lookup import search_fingerprint
-        from thsafe.provenance.prints import pictures, sounds
+        from thsafe.provenance.prints import sounds
         from thsafe.provenance.soundprint import search_soundprint
 
-        entries = {entry.sha256: entry for entry in self.entries()}
-        known = [(entry.sha256, entry.prints) for entry in entries.values()]
-        found = search_fingerprint(picture, pictures(known)) if picture is not None else ()
+        found = search_fingerprint(picture, self._rows) if picture is not None else ()
         if sound is not None:
-            found += search_soundprint(sound, sounds(known))
-        return [entries[name] for name in dict.fromkeys(item.manifest_id for item in found)]
+            found += search_soundprint(sound, sounds(self._rows.fingerprints()))
+        names = list(dict.fromkeys(item.manifest_id for item in found))
+        entries = self._rows.by_sha256(names)
+        return [entries[name] for name in names if name in entries]
+
+    def adopt_files(self) -> int:
+        """Take over the index that earlier versions kept as files, and delete those; returns how many there were."""
+        count = 0
+        for path in sorted((self._home.path / "originals").glob("*.json")):
+            try:
+                self._rows.add(Original(**json.loads(path.read_text(encoding="utf-8"))))
+            except (OSError, ValueError, TypeError):
+                continue
+            path.unlink()
+            count += 1
+        return count
 
     def _add(self, path: Path) -> Original:
         from thsafe.media.digest import hash_file
-        from thsafe.media.files import write_whole
         from thsafe.media.probe import probe
 
         info = probe(path)
@@ -141,11 +142,7 @@ class Originals:
             prints=_prints(path, info),
             added_at=to_text(system_clock()),
         )
-        self.home.prepare()
-        self.home.originals.mkdir(mode=0o700, exist_ok=True)
-        target = self.home.originals / f"{entry.sha256}.json"
-        write_whole(target, (json.dumps(asdict(entry), ensure_ascii=False) + "\n").encode())
-        target.chmod(0o600)
+        self._rows.add(entry)
         return entry
 
 

@@ -38,6 +38,11 @@ class Standing:
     root: str
     """As the head says, hexadecimal; ``thsafe log verify`` recomputes it."""
 
+    @property
+    def usable(self) -> bool:
+        """Whether this program can work with it, and there is something in it."""
+        return self.version == self.known and self.moved_to is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:

@@ -44,6 +44,8 @@ _LEAST_QUALITY = 50
 _SIDE = 256
 _MAGIC = b"TF\x01"
 _VARIANTS = 10
+PLAIN, MIRRORED, CROPPED, UNBOXED = 0, 1, range(2, 8), 9
+"""Places of the variants of a frame; the eighth is a mirrored crop."""
 _HASH_BYTES = 32
 _CROPS = (0.95, 0.9, 0.85, 0.8, 0.75)
 _DARK = 32
@@ -112,8 +114,8 @@ def distance(known: str, suspect: str) -> Match:
     ours, theirs = hashes_of(known), hashes_of(suspect)
     if not len(ours) or not len(theirs):
         return Match(share=0.0, median=256.0, frames=0)
-    plain_theirs = _hamming(theirs[:, 0], ours.reshape(-1, _HASH_BYTES)).min(axis=1)
-    variants = _hamming(theirs.reshape(-1, _HASH_BYTES), ours[:, 0]).min(axis=1).reshape(len(theirs), _VARIANTS)
+    plain_theirs = hamming(theirs[:, 0], ours.reshape(-1, _HASH_BYTES)).min(axis=1)
+    variants = hamming(theirs.reshape(-1, _HASH_BYTES), ours[:, 0]).min(axis=1).reshape(len(theirs), _VARIANTS)
     best = np.minimum(plain_theirs, variants.min(axis=1))
     share = float(np.mean(best <= SAME_FRAME))
     return Match(share=share, median=float(statistics.median(best.tolist())), frames=len(theirs))
@@ -186,7 +188,7 @@ def times_of(text: str) -> tuple[float, ...]:
 
 def frame_distance(ours: Bits, theirs: Bits) -> int:
     """Smallest distance in bits between two frames' hashes of shape (variants, 32), plain against any variant."""
-    return int(min(_hamming(ours[:1], theirs).min(), _hamming(ours, theirs[:1]).min()))
+    return int(min(hamming(ours[:1], theirs).min(), hamming(ours, theirs[:1]).min()))
 
 
 def _rows(text: str) -> list[tuple[int, bytes]]:
@@ -200,8 +202,8 @@ def _rows(text: str) -> list[tuple[int, bytes]]:
     return [(moment, hashes) for moment, hashes in _ROW.iter_unpack(body)]
 
 
-def _hamming(left: Bits, right: Bits) -> NDArray[np.int64]:
-    """Distances of shape (len(left), len(right))."""
+def hamming(left: Bits, right: Bits) -> NDArray[np.int64]:
+    """Distances in bits, of shape (len(left), len(right)), between packed hashes of shape (n, 32)."""
     counted: NDArray[np.int64] = _ONES[left[:, None, :] ^ right[None, :, :]].sum(axis=2)
     return counted
 

@@ -1,28 +1,27 @@
-"""What a picture looks like, looked up among all that was published.
+"""What a picture looks like, looked up among all that is known: near ones first, further ones only if none fits.
 
-A linear scan: some frames of each fingerprint against some of the suspect's as one matrix product, then the full
-comparison of the few that are near. An index may take its place behind the same two types.
+An index leads to what may be near (``thsafe.store.looks``); here it is measured, and the few that are nearest are
+compared in full. The answer depends on what is known alone, not on the index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from thsafe.provenance.fingerprint import SAME_FRAME, Match, distance, hashes_of
+from thsafe.core.looks import REACH, Look, Stored
+from thsafe.provenance.fingerprint import Match, distance
+from thsafe.provenance.views import questions_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_THEIR_FRAMES = 3
-_OUR_FRAMES = 6
-_BATCH = 512
 _MOST_COMPARED = 16
 _BITS = 256
+_CHUNK = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,67 +32,73 @@ class Candidate:
     match: Match
 
 
-class FingerprintSearch(Protocol):
-    """How an index is asked."""
+class LookIndex(Protocol):
+    """What is known, and how it is asked."""
 
-    def __call__(self, suspect: str, known: Iterable[tuple[str, str]]) -> tuple[Candidate, ...]:
-        """See :func:`search_fingerprint`."""
+    def near(self, asked: Sequence[Look], *, away: int, whole_only: bool) -> Iterable[Stored]:
+        """See ``thsafe.store.looks.near``."""
+        ...
+
+    def pictures(self, owners: Sequence[int]) -> Mapping[int, tuple[str, str]]:
+        """Owner -> (its name, the fingerprint of its picture)."""
         ...
 
 
-def search_fingerprint(suspect: str, known: Iterable[tuple[str, str]]) -> tuple[Candidate, ...]:
-    """The outputs that match, best first.
+def search_fingerprint(suspect: str, known: LookIndex) -> tuple[Candidate, ...]:
+    """The known files that match, best first.
 
     Args:
         suspect: fingerprint of the file in hand.
-        known: (manifest id, fingerprint) of what was published; texts of other versions are passed over.
+        known: where to look.
 
     Raises:
         ValueError: the suspect's text is no fingerprint of this version.
     """
-    theirs = _thinned(hashes_of(suspect), _THEIR_FRAMES)
-    if not len(theirs):
+    asked = questions_of(suspect)
+    if not asked:
         return ()
-    plain, any_variant = _signs(theirs[:, 0]), _signs(theirs.reshape(-1, theirs.shape[2]))
-    near: list[tuple[int, str, str]] = []
-    source = iter(known)
-    while batch := list(islice(source, _BATCH)):
-        near += _scan(batch, plain, any_variant)
-    near.sort(key=lambda item: item[0])
-    found = (Candidate(manifest_id=name, match=distance(text, suspect)) for _, name, text in near[:_MOST_COMPARED])
+    seen: dict[tuple[int, bytes, bool], Stored] = {}
+    compared: set[int] = set()
+    # An unchanged picture is by far the most frequent case, and the cheapest to look for.
+    for away, whole_only in ((0, True), (0, False), (1, False), (2, False)):
+        for look in known.near(asked, away=away, whole_only=whole_only):
+            seen[look.owner, look.bits, look.whole] = look
+        if whole_only:
+            chosen, of = [look for look in asked if look.whole], [look for look in seen.values() if look.whole]
+        else:
+            chosen, of = list(asked), list(seen.values())
+        nearest = [owner for owner in _nearest(chosen, of, REACH[away]) if owner not in compared][:_MOST_COMPARED]
+        compared.update(nearest)
+        found = _compared(suspect, known.pictures(nearest))
+        if found:
+            return found
+    return ()
+
+
+def _compared(suspect: str, known: Mapping[int, tuple[str, str]]) -> tuple[Candidate, ...]:
+    """Those that show the same, best first, of equals the newest."""
+    newest = (known[owner] for owner in sorted(known, reverse=True))
+    found = [Candidate(manifest_id=name, match=distance(text, suspect)) for name, text in newest]
     return tuple(sorted((item for item in found if item.match.same), key=lambda item: item.match.median))
 
 
-def _scan(
-    batch: list[tuple[str, str]], plain: NDArray[np.float32], any_variant: NDArray[np.float32]
-) -> list[tuple[int, str, str]]:
-    """(smallest distance, name, text) of those in the batch that are near."""
-    names, pieces, lengths = [], [], []
-    for name, text in batch:
-        try:
-            ours = _thinned(hashes_of(text), _OUR_FRAMES)
-        except ValueError:
-            continue
-        if len(ours):
-            names.append((name, text))
-            pieces.append(ours)
-            lengths.append(len(ours))
-    if not pieces:
-        return []
-    hashes = np.concatenate(pieces)
-    # For signs of +1 and -1 the product of two hashes is 256 - 2 x distance.
-    variants = (_signs(hashes.reshape(-1, hashes.shape[2])) @ plain.T).max(axis=1).reshape(len(hashes), -1).max(axis=1)
-    best = np.maximum(variants, (_signs(hashes[:, 0]) @ any_variant.T).max(axis=1))
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    bits = (_BITS - np.maximum.reduceat(best, starts)) / 2
-    return [(int(bits[place]), *names[place]) for place in np.flatnonzero(bits <= SAME_FRAME)]
+def _nearest(asked: Sequence[Look], known: Sequence[Stored], reach: int) -> list[int]:
+    """Owners of looks within reach: those that most frames lead to first, then by distance, then the newest."""
+    bits, whole = _signs([look.bits for look in asked]), np.array([look.whole for look in asked])
+    frames = np.array([look.frame for look in asked])
+    led: dict[int, tuple[set[int], int]] = {}
+    for start in range(0, len(known), _CHUNK):
+        part = known[start : start + _CHUNK]
+        # For signs of +1 and -1 the product of two looks is 256 - 2 x distance.
+        apart = (_BITS - _signs([look.bits for look in part]) @ bits.T) / 2
+        apart[np.ix_(~np.array([look.whole for look in part]), ~whole)] = _BITS
+        for row, column in zip(*np.nonzero(apart <= reach), strict=True):
+            owner = part[row].owner
+            seen, least = led.get(owner, (set(), _BITS))
+            led[owner] = seen | {int(frames[column])}, min(least, int(apart[row, column]))
+    return sorted(led, key=lambda owner: (-len(led[owner][0]), led[owner][1], -owner))
 
 
-def _thinned(hashes: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
-    """At most so many frames, evenly spread."""
-    places = np.unique(np.linspace(0, len(hashes) - 1, min(most, len(hashes))).round().astype(int))
-    return hashes[places] if len(hashes) else hashes
-
-
-def _signs(hashes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.unpackbits(hashes, axis=1).astype(np.float32) * 2 - 1
+def _signs(looks: Sequence[bytes]) -> NDArray[np.float32]:
+    rows = np.frombuffer(b"".join(looks), np.uint8).reshape(len(looks), -1)
+    return np.unpackbits(rows, axis=1).astype(np.float32) * 2 - 1

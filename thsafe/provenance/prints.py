@@ -36,13 +36,6 @@ class Prints:
         return " ".join(part for part in (self.picture, self.sound) if part) or None
 
 
-def pictures(known: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """(id, fingerprint of the picture) of stored texts that have one."""
-    for name, text in known:
-        if (picture := Prints.of_text(text).picture) is not None:
-            yield name, picture
-
-
 def sounds(known: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """(id, fingerprint of the sound) of stored texts that have one."""
     for name, text in known:

@@ -26,6 +26,8 @@ _TABLES = (
     schema.batch,
     schema.batch_item,
     schema.batch_result,
+    schema.original,
+    schema.look,
 )
 """In the order of their references. Who waits on the stage is told that the log has moved."""
 
@@ -55,6 +57,7 @@ def copy_all(source: Connection, target: Connection, progress: Progress) -> dict
             target.execute(insert(table), [dict(row) for row in page])
             progress.advance(len(page))
         counts[table.name] = _count(target, table)
+        _count_on(target, table)
     return counts
 
 
@@ -73,6 +76,14 @@ def copy_sqlite(engine: Engine, target: Path) -> None:
                 copy.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.OperationalError as problem:
             raise DBAPIError(None, None, problem) from problem
+
+
+def _count_on(connection: Connection, table: Table) -> None:
+    """PostgreSQL numbers new rows from one, whatever numbers were copied, if it is not told."""
+    column = table.autoincrement_column
+    if connection.dialect.name == "postgresql" and column is not None and column.identity is not None:
+        sequence = func.pg_get_serial_sequence(table.name, column.name)
+        connection.execute(select(func.setval(sequence, func.coalesce(func.max(column), 1))))
 
 
 def _count(connection: Connection, table: Table) -> int:

@@ -6,12 +6,15 @@ Rows are inserted by ``Ledger.append(…, output=record)`` alone, in the transac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, insert, select, update
 
+from thsafe.core.looks import Look, Stored
+from thsafe.store import looks
 from thsafe.store.engine import reading
+from thsafe.store.looks import Realm
 from thsafe.store.schema import output
 
 
@@ -88,6 +91,23 @@ class Outputs:
             for row in connection.execution_options(yield_per=500).execute(query):
                 yield str(row.manifest_id), str(row.fingerprint)
 
+    def near(self, asked: Sequence[Look], *, away: int, whole_only: bool) -> list[Stored]:
+        """Looks of outputs that may be near, owned by their position in the log; see ``thsafe.store.looks.near``."""
+        with reading(self._engine) as connection:
+            return list(looks.near(connection, Realm.OUTPUT, asked, away=away, whole_only=whole_only))
+
+    def pictures(self, owners: Sequence[int]) -> Mapping[int, tuple[str, str]]:
+        """Position in the log -> (manifest id, fingerprint of the picture)."""
+        from thsafe.provenance.prints import Prints
+
+        query = select(output.c.ledger_index, output.c.manifest_id, output.c.fingerprint).where(
+            output.c.ledger_index.in_(list(owners))
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        found = {place: (name, Prints.of_text(text).picture) for place, name, text in rows}
+        return {place: (name, picture) for place, (name, picture) in found.items() if picture is not None}
+
     def _first(self, condition: ColumnElement[bool]) -> OutputRecord | None:
         query = select(output).where(condition).order_by(output.c.ledger_index.desc()).limit(1)
         with reading(self._engine) as connection:
@@ -96,8 +116,12 @@ class Outputs:
 
 
 def insert_output(connection: Connection, record: OutputRecord) -> None:
-    """Write the row inside the caller's transaction."""
+    """Write the row, and what it is found by, inside the caller's transaction."""
     connection.execute(insert(output).values({field.name: getattr(record, field.name) for field in fields(record)}))
+    if record.fingerprint is not None:
+        from thsafe.provenance.views import looks_of_prints
+
+        looks.insert_looks(connection, Realm.OUTPUT, record.ledger_index, looks_of_prints(record.fingerprint))
 
 
 def forget_outputs(connection: Connection, positions: list[int]) -> tuple[list[int], int]:
@@ -113,6 +137,7 @@ def forget_outputs(connection: Connection, positions: list[int]) -> tuple[list[i
     erased = list(connection.execute(with_manifest).scalars())
     pictures = connection.execute(update(output).where(these, output.c.thumbnail.is_not(None)).values(thumbnail=None))
     connection.execute(update(output).where(these).values(manifest=b"", fingerprint=None))
+    looks.forget_looks(connection, Realm.OUTPUT, positions)
     return erased, pictures.rowcount
 
 

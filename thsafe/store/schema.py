@@ -26,7 +26,7 @@ from sqlalchemy import (
     func,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # SQLite stores a table under its key only where the column is declared exactly INTEGER.
 _Position = BigInteger().with_variant(Integer, "sqlite")
@@ -192,3 +192,38 @@ batch_result = Table(
     Column("position", _Position, ForeignKey("log_entry.position")),
 )
 """What came of one content under one set of checks and models, whichever batches asked; ``position`` in the log."""
+
+original = Table(
+    "original",
+    metadata,
+    Column("number", _Position, Identity(), primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("path", Text, nullable=False),
+    Column("size_bytes", _Position, nullable=False, index=True),
+    Column("duration", Float),
+    Column("prints", Text, nullable=False),
+    Column("added_at", Text, nullable=False),
+)
+"""Footage of one's own (``thsafe.store.originals``): places and fingerprints, never the footage."""
+
+LOOK_WIDTHS = (24, 24, 24, 23, 23, 23, 23, 23, 23, 23, 23)
+"""Bits of the parts that a look of 256 bits is cut into."""
+
+
+def look_part(place: int) -> str:
+    """The column of a part."""
+    return f"part{place}"
+
+
+look = Table(
+    "look",
+    metadata,
+    Column("id", _Position, Identity(), primary_key=True),
+    Column("kind", SmallInteger, nullable=False),
+    Column("owner", _Position, nullable=False),
+    Column("bits", LargeBinary, nullable=False),
+    *(Column(look_part(place), Integer, nullable=False) for place in range(len(LOOK_WIDTHS))),
+    Index("look_owner", "kind", "owner"),
+    *(Index(f"look_{look_part(place)}", "kind", look_part(place)) for place in range(len(LOOK_WIDTHS))),
+)
+"""What known pictures look like, each part of the bits in a column of its own (``thsafe.store.looks``)."""

@@ -171,7 +171,7 @@ class _Resolver:
 
     def _by_binding(self, algorithm: str, value: bytes) -> list[_Found]:
         from thsafe.provenance.lookup import search_fingerprint
-        from thsafe.provenance.prints import pictures, sounds
+        from thsafe.provenance.prints import sounds
         from thsafe.provenance.soundprint import search_soundprint
 
         watermark, picture, sound = _algorithms()
@@ -181,7 +181,7 @@ class _Resolver:
             return [_Found(manifest_id=record.manifest_id, score=100)] if record is not None and record.manifest else []
         try:
             if algorithm == picture:
-                return _scored(search_fingerprint(_fingerprint_text(value), pictures(outputs.fingerprints())))
+                return _scored(search_fingerprint(_fingerprint_text(value), outputs))
             if algorithm == sound:
                 return _scored(search_soundprint(_fingerprint_text(value), sounds(outputs.fingerprints())))
         except ValueError as problem:

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from thsafe.audit import verify_pack
 from thsafe.cli.main import run
@@ -17,7 +18,8 @@ from thsafe.ledger.merkle import leaf_hash
 from thsafe.ledger.note import Verifier, verify_checkpoint
 from thsafe.media.image import write_png
 from thsafe.registry import draw_person
-from thsafe.store.engine import open_engine, writing
+from thsafe.store import schema
+from thsafe.store.engine import open_engine, reading, writing
 from thsafe.verification import verify
 
 

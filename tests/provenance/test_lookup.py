@@ -25,9 +25,7 @@ class Everything:
 
     def near(self, asked, *, away, whole_only):
         return [
-            Stored(owner=owner, bits=look.bits, whole=look.whole)
-            for owner, (_, text) in self.texts.items()
-            for look in looks_of(text)
+            Stored(owner, look.bits, look.whole) for owner, (_, text) in self.texts.items() for look in looks_of(text)
         ]
 
     def pictures(self, owners):

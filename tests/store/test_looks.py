@@ -63,15 +63,14 @@ def ask(engine, asked, **how):
 
 def within(found, asked, reach, *, whole_only=False):
     """Of what was found, what is within reach of something asked."""
-    chosen = [look for look in asked if look.whole or not whole_only]
     return {
         (owner, bits, whole)
         for owner, bits, whole in found
-        if (whole or not whole_only) and any(apart(bits, look.bits) <= reach for look in chosen if whole or look.whole)
+        if (whole or not whole_only) and any(apart(bits, look.bits) <= reach for look in asked if whole or look.whole)
     }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kept=st.lists(looks(), max_size=30), asked=st.lists(looks(), min_size=1, max_size=12))
 def test_answers_as_if_all_were_compared(engine, kept, asked):
     with writing(engine) as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 REACH = (10, 21, 31)
 """Bits of 256 within which nothing is missed, once the looks of which some part is 0, up to 1, up to 2 bits away are
@@ -22,9 +23,8 @@ class Look:
     """Which frame of the file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """A view that a known file is found by."""
+class Stored(NamedTuple):
+    """A view that a known file is found by; a tuple, since many thousands may be looked at."""
 
     owner: int
     """Number of the file."""

@@ -55,19 +55,17 @@ def search_fingerprint(suspect: str, known: LookIndex) -> tuple[Candidate, ...]:
         ValueError: the suspect's text is no fingerprint of this version.
     """
     asked = questions_of(suspect)
-    if not asked:
-        return ()
-    seen: dict[tuple[int, bytes, bool], Stored] = {}
+    whole = tuple(look for look in asked if look.whole)
+    seen: set[Stored] = set()
     compared: set[int] = set()
-    # An unchanged picture is by far the most frequent case, and the cheapest to look for.
-    for away, whole_only in ((0, True), (0, False), (1, False), (2, False)):
-        for look in known.near(asked, away=away, whole_only=whole_only):
-            seen[look.owner, look.bits, look.whole] = look
-        if whole_only:
-            chosen, of = [look for look in asked if look.whole], [look for look in seen.values() if look.whole]
-        else:
-            chosen, of = list(asked), list(seen.values())
-        nearest = [owner for owner in _nearest(chosen, of, REACH[away]) if owner not in compared][:_MOST_COMPARED]
+    # Pictures that were not cut are by far the most, and the cheapest to look for; parts of the file in hand, as of one
+    # between blurred bars, are not looked for as far as the rest.
+    for views, away, whole_only in ((whole, 0, True), (asked, 0, False), (asked, 1, False), (whole, 2, False)):
+        if not views:
+            break
+        seen.update(known.near(views, away=away, whole_only=whole_only))
+        of = [look for look in seen if look.whole or not whole_only]
+        nearest = [owner for owner in _nearest(views, of, REACH[away]) if owner not in compared][:_MOST_COMPARED]
         compared.update(nearest)
         found = _compared(suspect, known.pictures(nearest))
         if found:
@@ -84,19 +82,27 @@ def _compared(suspect: str, known: Mapping[int, tuple[str, str]]) -> tuple[Candi
 
 def _nearest(asked: Sequence[Look], known: Sequence[Stored], reach: int) -> list[int]:
     """Owners of looks within reach: those that most frames lead to first, then by distance, then the newest."""
-    bits, whole = _signs([look.bits for look in asked]), np.array([look.whole for look in asked])
+    if not known:
+        return []
+    signs, whole = _signs([look.bits for look in asked]), np.array([look.whole for look in asked])
     frames = np.array([look.frame for look in asked])
-    led: dict[int, tuple[set[int], int]] = {}
+    leading, least = np.zeros(len(known), np.int64), np.full(len(known), _BITS, np.int64)
     for start in range(0, len(known), _CHUNK):
-        part = known[start : start + _CHUNK]
+        part = slice(start, start + _CHUNK)
         # For signs of +1 and -1 the product of two looks is 256 - 2 x distance.
-        apart = (_BITS - _signs([look.bits for look in part]) @ bits.T) / 2
-        apart[np.ix_(~np.array([look.whole for look in part]), ~whole)] = _BITS
-        for row, column in zip(*np.nonzero(apart <= reach), strict=True):
-            owner = part[row].owner
-            seen, least = led.get(owner, (set(), _BITS))
-            led[owner] = seen | {int(frames[column])}, min(least, int(apart[row, column]))
-    return sorted(led, key=lambda owner: (-len(led[owner][0]), led[owner][1], -owner))
+        apart = (_BITS - _signs([look.bits for look in known[part]]) @ signs.T) / 2
+        apart[np.ix_(~np.array([look.whole for look in known[part]]), ~whole)] = _BITS
+        least[part] = apart.min(axis=1)
+        for frame in np.unique(frames):
+            leading[part] |= (apart[:, frames == frame].min(axis=1) <= reach).astype(np.int64) << frame
+    there = leading > 0
+    owners, places = np.unique(np.array([look.owner for look in known])[there], return_inverse=True)
+    ways, distances = np.zeros(len(owners), np.int64), np.full(len(owners), _BITS, np.int64)
+    np.bitwise_or.at(ways, places, leading[there])
+    np.minimum.at(distances, places, least[there])
+    count = np.array([int(way).bit_count() for way in ways], np.int64)
+    best: list[int] = owners[np.lexsort((-owners, distances, -count))].tolist()
+    return best
 
 
 def _signs(looks: Sequence[bytes]) -> NDArray[np.float32]:

@@ -76,26 +76,25 @@ def near(
         realm: where to look.
         asked: views of the file in hand; one that is not whole is held against whole ones alone.
         away: 0, 1 or 2; the looks for all up to it together hold everything within ``REACH[away]`` bits.
-        whole_only: only whole looks on both sides.
+        whole_only: lead to whole looks alone.
 
     Yields:
-        Candidates, some of them far away; one that several asked looks lead to comes more than once.
+        Candidates, some of them far away; one that several asked looks lead to may come more than once.
     """
-    groups = [([look for look in asked if look.whole], True), ([look for look in asked if not look.whole], False)]
-    for looks, of_whole in groups[:1] if whole_only else groups:
-        kinds = (True, False) if of_whole and not whole_only else (True,)
-        names = ", ".join(str(_kind(realm, whole=whole)) for whole in kinds)
+    for whole in (True, False):
+        looks = [look for look in asked if look.whole is whole]
+        first, last = _kind(realm, whole=True), _kind(realm, whole=whole_only or not whole)
         # One statement for a few: their text stays far below what SQLite takes (1 MB).
         for start in range(0, len(looks), _TOGETHER):
-            places = _places(looks[start : start + _TOGETHER], away)
             # The numbers are our own, and so many that binding them would cost more than finding them.
             alike = " UNION ".join(
-                f"SELECT id FROM look WHERE kind IN ({names}) AND {schema.look_part(place)} IN ({values})"  # noqa: S608
-                for place, values in places
+                f"SELECT id FROM look WHERE {schema.look_part(place)} IN ({values})"  # noqa: S608
+                f" AND kind BETWEEN {first} AND {last}"
+                for place, values in _places(looks[start : start + _TOGETHER], away)
             )
-            statement = f"SELECT kind, owner, bits FROM look WHERE id IN ({alike})"  # noqa: S608 - as above
-            for kind, owner, bits in connection.exec_driver_sql(statement):
-                yield Stored(owner=owner, bits=bytes(bits), whole=kind % 2 == 0)
+            found = connection.exec_driver_sql(f"SELECT owner, bits, kind FROM look WHERE id IN ({alike})")  # noqa: S608
+            for owner, bits, kind in found.fetchall():
+                yield Stored(owner, bytes(bits), kind == first)
 
 
 _TOGETHER = 10
@@ -109,7 +108,7 @@ def _places(looks: Sequence[Look], away: int) -> list[tuple[int, str]]:
         if place == 0 and away == len(REACH) - 1:
             continue
         values = {parts[place] ^ change for parts in cut for change in _changes(width, away)}
-        found.append((place, ",".join(map(str, sorted(values)))))
+        found.append((place, ",".join(map(str, values))))
     return found
 
 

@@ -224,6 +224,6 @@ look = Table(
     Column("bits", LargeBinary, nullable=False),
     *(Column(look_part(place), Integer, nullable=False) for place in range(len(LOOK_WIDTHS))),
     Index("look_owner", "kind", "owner"),
-    *(Index(f"look_{look_part(place)}", "kind", look_part(place)) for place in range(len(LOOK_WIDTHS))),
+    *(Index(f"look_{look_part(place)}", look_part(place), "kind") for place in range(len(LOOK_WIDTHS))),
 )
 """What known pictures look like, each part of the bits in a column of its own (``thsafe.store.looks``)."""

@@ -39,7 +39,7 @@ def upgrade(op: Operations) -> None:
     # Last: to sort them once is much faster than to keep eleven of them in order.
     op.create_index("look_owner", "look", ["kind", "owner"])
     for place in range(_PARTS):
-        op.create_index(f"look_part{place}", "look", ["kind", f"part{place}"])
+        op.create_index(f"look_part{place}", "look", [f"part{place}", "kind"])
 
 
 def _fill(connection: sa.Connection, table: sa.Table) -> None:

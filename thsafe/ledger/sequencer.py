@@ -67,19 +67,23 @@ class Sequencer:
             check_clock(now, last_at)
 
     def _wait(self, connection: Connection, number: int) -> str:
-        insist = False
+        elected, answer = stage.elect_or_take(connection, number)
         while True:
-            if stage.elect(connection, insist=insist):
-                try:
-                    self._sequence(connection)
-                finally:
-                    if not connection.invalidated:
-                        stage.resign(connection)
-            answer = stage.take(connection, number)
+            if elected:
+                self._lead(connection)
+                answer = stage.take(connection, number)
             if answer is not None:
                 return answer
             # Those who only look must not keep each other from sequencing.
-            insist = True
+            elected = stage.elect(connection, insist=True)
+
+    def _lead(self, connection: Connection) -> None:
+        leading = True
+        try:
+            leading = not self._sequence(connection)
+        finally:
+            if leading and not connection.invalidated:
+                stage.resign(connection)
 
     def _withdraw(self, number: int) -> str | None:
         """An event that its writer is told of as not written must not get in later; the answer if it is in already."""
@@ -89,32 +93,34 @@ class Sequencer:
         except StoreError:
             return None  # the server is gone, and the stage with it
 
-    def _sequence(self, connection: Connection) -> None:
+    def _sequence(self, connection: Connection) -> bool:
+        """Answer those that wait; True once another can be the sequencer."""
         try:
-            with stage.batch(connection):
-                rows = stage.waiting(connection)
+            with stage.batch(connection, last=True) as rows:
                 self._answer(connection, rows)
         except (DataError, IntegrityError):
             # One of them cannot be stored: each by itself, so that only that one fails.
             for row in rows:
                 self._alone(connection, row)
+            return False
+        return True
 
     def _answer(self, connection: Connection, rows: Sequence[Waiting]) -> None:
         if not rows:
             return
         answers = self.writer.sequence(connection, [_draft(row) for row in rows])
         said = [(row.number, _write(given)) for row, given in zip(rows, answers, strict=True)]
-        stage.answer(connection, said)
+        stage.tell(connection, said)
         if any(isinstance(given, Entry) and given.index % _SWEEP_EVERY == 0 for given in answers):
             stage.sweep(connection)
 
     def _alone(self, connection: Connection, row: Waiting) -> None:
         try:
-            with stage.batch(connection):
+            with stage.batch(connection) as rows:
                 # Whoever gave up meanwhile is not written.
-                self._answer(connection, [item for item in stage.waiting(connection) if item.number == row.number])
+                self._answer(connection, [item for item in rows if item.number == row.number])
         except (DataError, IntegrityError) as problem:
-            stage.answer(connection, [(row.number, _write(explain(problem, self.engine)))])
+            stage.tell(connection, [(row.number, _write(explain(problem, self.engine)))])
 
 
 def _draft(row: Waiting) -> Draft:

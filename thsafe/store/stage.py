@@ -11,18 +11,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
+from thsafe.core.types import Json
 from thsafe.store.engine import LOCK, STALLED_SECONDS
-from thsafe.store.schema import stage
+
+if TYPE_CHECKING:
+    import psycopg
 
 _BATCH = 500
-_KEPT = text("interval '1 hour'")
+_KEPT = "1 hour"
 """Answers that nobody came for, since their writer died, go after this time."""
 
-# The three statements of every append are plain text: building them would cost more than running them.
-# Times are compared byte by byte, whatever the database's language.
+# All of this is said to the driver itself, several statements at a time where none waits for another's answer: what is
+# usually done around a statement would cost more than the server's work. Times are compared byte by byte, whatever the
+# database's language.
 _PUT = """
 INSERT INTO log_stage (event, uses, at)
 SELECT %(event)s, %(uses)s, %(at)s FROM log_head WHERE last_at COLLATE "C" <= %(latest)s
@@ -32,20 +38,21 @@ _ELECT = f"""
 SELECT CASE WHEN pg_try_advisory_lock({LOCK}) THEN true
 ELSE (SELECT false FROM pg_advisory_xact_lock_shared({LOCK})) END
 """  # noqa: S608 - a constant number
+_INSIST = f"SELECT true FROM pg_advisory_lock({LOCK})"  # noqa: S608 - as above
+_RESIGN = f"SELECT pg_advisory_unlock({LOCK})"
 _TAKE = "DELETE FROM log_stage WHERE number = %(own)s AND answer IS NOT NULL RETURNING answer"
-
-_WITHDRAW = delete(stage).where(stage.c.number == bindparam("own"), stage.c.answer.is_(None))
-_ANSWER = update(stage).where(stage.c.number == bindparam("own")).values(answer=bindparam("answered"))
-_WAITING = (
-    # A row that its writer is just withdrawing is left to it.
-    select(stage.c.number, stage.c.event, stage.c.uses, stage.c.at)
-    .where(stage.c.answer.is_(None))
-    .order_by(stage.c.number)
-    .limit(_BATCH)
-    .with_for_update(skip_locked=True)
-)
-_INSIST = text("SELECT true FROM pg_advisory_lock(:lock)").bindparams(lock=LOCK)
-_RESIGN = text("SELECT pg_advisory_unlock(:lock)").bindparams(lock=LOCK)
+_WITHDRAW = "DELETE FROM log_stage WHERE number = %(own)s AND answer IS NULL"
+_LIMIT = f"SET LOCAL idle_in_transaction_session_timeout = '{STALLED_SECONDS}s'"
+# A row that its writer is just withdrawing is left to it.
+_WAITING = f"""
+SELECT number, event, uses, at FROM log_stage WHERE answer IS NULL
+ORDER BY number LIMIT {_BATCH} FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 - as above
+_ANSWER = """
+UPDATE log_stage SET answer = given.answer
+FROM unnest(%(numbers)s::bigint[], %(answers)s::text[]) AS given (number, answer) WHERE log_stage.number = given.number
+"""
+_SWEEP = f"DELETE FROM log_stage WHERE answer IS NOT NULL AND staged_at < now() - interval '{_KEPT}'"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +70,23 @@ class Waiting:
 
 def put(connection: Connection, *, event: str, uses: str, at: str, latest: str) -> int | None:
     """Stage an event; returns its number, or None where the log has a later time than ``latest``."""
-    fields = {"event": event, "uses": uses, "at": at, "latest": latest}
-    number: int | None = connection.exec_driver_sql(_PUT, fields).scalar()
+    with _driver(connection) as driver:
+        fields = {"event": event, "uses": uses, "at": at, "latest": latest}
+        number: int | None = _first(driver.execute(_PUT, fields, prepare=True))
     return number
 
 
 def take(connection: Connection, number: int) -> str | None:
     """The answer to a staged event, once there is one; it can be taken once."""
-    answer: str | None = connection.exec_driver_sql(_TAKE, {"own": number}).scalar()
+    with _driver(connection) as driver:
+        answer: str | None = _first(driver.execute(_TAKE, {"own": number}, prepare=True))
     return answer
 
 
 def withdraw(connection: Connection, number: int) -> bool:
     """Take a staged event back; False if it has been answered already."""
-    return connection.execute(_WITHDRAW, {"own": number}).rowcount == 1
+    with _driver(connection) as driver:
+        return bool(driver.execute(_WITHDRAW, {"own": number}).rowcount == 1)
 
 
 def elect(connection: Connection, *, insist: bool) -> bool:
@@ -86,40 +96,79 @@ def elect(connection: Connection, *, insist: bool) -> bool:
         connection: one of ``talking``.
         insist: wait for the lock itself.
     """
-    if insist:
-        return bool(connection.execute(_INSIST).scalar_one())
-    return bool(connection.exec_driver_sql(_ELECT).scalar_one())
+    with _driver(connection) as driver:
+        return bool(_first(driver.execute(_INSIST if insist else _ELECT, prepare=True)))
+
+
+def elect_or_take(connection: Connection, number: int) -> tuple[bool, str | None]:
+    """The same, and whoever was not elected takes the answer to its event, if there is one now."""
+    with _driver(connection) as driver, driver.pipeline():
+        elected = driver.execute(_ELECT, prepare=True)
+        taken = driver.execute(_TAKE, {"own": number}, prepare=True)
+        return bool(_first(elected)), _first(taken)
 
 
 def resign(connection: Connection) -> None:
     """Let another be the sequencer."""
-    connection.execute(_RESIGN)
+    with _driver(connection) as driver:
+        driver.execute(_RESIGN)
 
 
 @contextmanager
-def batch(connection: Connection) -> Iterator[Connection]:
-    """One durable transaction of the sequencer, on a connection of ``talking``."""
-    connection.exec_driver_sql("BEGIN")
+def batch(connection: Connection, *, last: bool = False) -> Iterator[tuple[Waiting, ...]]:
+    """One durable transaction of the sequencer, on a connection of ``talking``.
+
+    Args:
+        connection: of the sequencer.
+        last: resign with the commit.
+
+    Yields:
+        The events that wait longest, in order; theirs until the transaction ends.
+    """
+    with _driver(connection) as driver, driver.pipeline():
+        driver.execute("BEGIN")
+        driver.execute(_LIMIT)
+        rows = driver.execute(_WAITING, prepare=True).fetchall()
     try:
-        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{STALLED_SECONDS}s'")
-        yield connection
+        yield tuple(Waiting(number=number, event=event, uses=uses, at=at) for number, event, uses, at in rows)
+        with _driver(connection) as driver, driver.pipeline():
+            driver.execute("COMMIT")
+            if last:
+                driver.execute(_RESIGN)
     except BaseException:
         if not connection.invalidated:
-            connection.exec_driver_sql("ROLLBACK")
+            with _driver(connection) as driver:
+                driver.execute("ROLLBACK")
         raise
-    connection.exec_driver_sql("COMMIT")
 
 
-def waiting(connection: Connection) -> tuple[Waiting, ...]:
-    """The events that wait longest, in order; theirs until the transaction ends."""
-    return tuple(Waiting(**row) for row in connection.execute(_WAITING).mappings())
-
-
-def answer(connection: Connection, answers: Sequence[tuple[int, str]]) -> None:
+def tell(connection: Connection, answers: Sequence[tuple[int, str]]) -> None:
     """Tell writers what became of their events."""
-    connection.execute(_ANSWER, [{"own": number, "answered": said} for number, said in answers])
+    numbers, said = [number for number, _ in answers], [text for _, text in answers]
+    with _driver(connection) as driver:
+        driver.execute(_ANSWER, {"numbers": numbers, "answers": said}, prepare=True)
 
 
 def sweep(connection: Connection) -> None:
     """Remove the answers of writers that died."""
-    connection.execute(delete(stage).where(stage.c.answer.is_not(None), stage.c.staged_at < func.now() - _KEPT))
+    with _driver(connection) as driver:
+        driver.execute(_SWEEP)
+
+
+@contextmanager
+def _driver(connection: Connection) -> Iterator[psycopg.Connection]:
+    """The driver's own connection; its errors come as those of SQLAlchemy."""
+    driver: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    errors = connection.dialect.loaded_dbapi.Error
+    try:
+        yield driver
+    except errors as problem:
+        gone = driver.closed
+        if gone:
+            connection.invalidate()
+        raise DBAPIError.instance(None, None, problem, errors, connection_invalidated=gone) from problem
+
+
+def _first(cursor: psycopg.Cursor) -> Json:
+    row = cursor.fetchone()
+    return None if row is None else row[0]

@@ -15,16 +15,22 @@ from thsafe.core.errors import LedgerBroken, StoreError, UsageError
 from thsafe.home import Home
 from thsafe.ledger.log import Ledger
 from thsafe.ledger.transfer import backup, migrate, standing, upgrade
+from thsafe.provenance.fingerprint import fingerprint
+from thsafe.provenance.lookup import search_fingerprint
 from thsafe.store import schema
 from thsafe.store.engine import connect, writing
 from thsafe.store.migrations import first
+
+PICTURE = cv2.resize(np.random.default_rng(4).integers(0, 255, (12, 16, 3), dtype=np.uint8), (320, 240))
+PRINT = fingerprint([(0.0, PICTURE), (1.0, PICTURE[:, ::-1])])
+SMALLER = fingerprint([(0.0, cv2.resize(PICTURE, (160, 120), interpolation=cv2.INTER_AREA))])
 
 
 @pytest.fixture
 def filled(log, make_record, make_event):
     """A log with a row in every table."""
     log.append({"type": "intent", "job": "j"}, uses={"c": 3})
-    log.append(make_event(), output=make_record())
+    log.append(make_event(), output=make_record(fingerprint=PRINT))
     log.append({"type": "consent.created"}, personal={"name": "Mara"}, subject="did:key:mara")
     log.append_many({"type": "verify", "n": n} for n in range(700))
     log.checkpoint()
@@ -44,7 +50,7 @@ def everything(log):
 
 
 @pytest.mark.parametrize("any_home", ["sqlite"], indirect=True)
-def test_sqlite_to_postgresql_and_on(filled, any_home, postgres_url, key, clock, monkeypatch):
+def test_sqlite_to_postgresql_and_on(filled, any_home, postgres_url, key, clock, monkeypatch, make_record, make_event):
     before = everything(filled)
     proof = filled.prove(1)
     moved = migrate(any_home.database_url, postgres_url)
@@ -62,6 +68,9 @@ def test_sqlite_to_postgresql_and_on(filled, any_home, postgres_url, key, clock,
         assert everything(log) == before
         assert log.append({"type": "verify"}).index == 703
         assert log.prove(1, 703) == proof
+        again = make_record(fingerprint=PRINT, manifest_id="urn:again", watermark_id="0")
+        log.append(make_event("k", made=again), output=again)
+        assert [item.manifest_id for item in search_fingerprint(SMALLER, log.outputs)] == ["urn:again", "urn:c2pa:1"]
         assert log.verify().ok
 
 
@@ -154,15 +163,9 @@ def test_an_older_database_is_brought_up(old, tmp_path, monkeypatch):
 
 
 def test_what_was_published_before_is_found_by_its_looks(old, tmp_path, monkeypatch):
-    from thsafe.provenance.fingerprint import fingerprint
-    from thsafe.provenance.lookup import search_fingerprint
-
-    random = np.random.default_rng(4)
-    picture = cv2.resize(random.integers(0, 255, (12, 16, 3), dtype=np.uint8), (320, 240))
-    print_ = fingerprint([(0.0, picture), (1.0, picture[:, ::-1])])
     engine = connect(old)
     with writing(engine) as connection:
-        for place, text in enumerate([print_, "AAAA", None]):
+        for place, text in enumerate([PRINT, "AAAA", None]):
             entry = {"position": place, "leaf_hash": b"", "at": "", "type": "output", "leaf": b""}
             connection.execute(schema.entry.insert().values(entry))
             row = {
@@ -175,8 +178,7 @@ def test_what_was_published_before_is_found_by_its_looks(old, tmp_path, monkeypa
     upgrade(old)
     monkeypatch.setenv("THSAFE_DB", old)
     with Ledger.open(Home(tmp_path)) as log:
-        small = cv2.resize(picture, (160, 120), interpolation=cv2.INTER_AREA)
-        found = search_fingerprint(fingerprint([(0.0, small)]), log.outputs)
+        found = search_fingerprint(SMALLER, log.outputs)
     assert [item.manifest_id for item in found] == ["urn:0"]
 
 

@@ -354,7 +354,7 @@ def test_page_of_a_house_with_troubles(house, tmp_path):
     report = audit(house, consent=house.consent)
     page = render_html(report)
     tags = parse(page)
-    assert len(tags.sources) == 2
+    assert len(tags.sources) == 4  # beside the exceptions, and with the outputs
     assert page.index("Exceptions") < page.index("Outputs")
     text = unescape(re.sub(r"\s+", " ", re.sub(r"<style.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)))
     for item in report.exceptions:

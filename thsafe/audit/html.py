@@ -15,6 +15,7 @@ from pathlib import Path
 from policies.obligations import HOUSE
 from policies.rules import Rule
 from thsafe.audit import timeline
+from thsafe.audit.cases import cases_of, summary
 from thsafe.audit.consents import consent_lines
 from thsafe.audit.findings import grouped
 from thsafe.audit.model import AuditedOutput, AuditReport, FileState, Judgement, Verdict
@@ -67,6 +68,8 @@ def render_html(report: AuditReport) -> str:
     return environment.get_template("audit.html").render(
         report=report,
         headline=headline(report),
+        cases=(cases := cases_of(report)),
+        summary=summary(cases),
         severities=Counter(item.severity for item in report.exceptions),
         states=Counter(output.state for output in report.outputs),
         verdicts={verdict: report.count(verdict) for verdict in Verdict},

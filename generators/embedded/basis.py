@@ -38,6 +38,8 @@ EYES = (
     *(130, 247, 30, 29, 27, 28, 56, 190, 243, 112, 26, 22, 23, 24, 110, 25),
     *(359, 467, 260, 259, 257, 258, 286, 414, 463, 341, 256, 252, 253, 254, 339, 255),
 )
+JAW_GAIN = 0.9
+"""What a unit of ``jaw`` opens: of ten people drawn, a landmark finder sees openings .94 to 1.15 times as asked."""
 CORNERS = (61, 291, 78, 308, 76, 306, 62, 292)
 
 
@@ -84,6 +86,7 @@ def expression_basis(face: FaceFrame) -> Array:
     drop = smoothstep(y, -0.2, 0.55 * face.chin)
     drop = np.where(y < 0, drop * (1 - profile), np.maximum(drop, profile))
     put("jaw", around, 0.0, 0.97 * drop * np.exp(-(np.abs(x / 0.66) ** 3.2)))
+    basis[CHANNELS.index("jaw")] *= JAW_GAIN
 
     put("wide", (*upper, *lower), x / half, 0.0)
     put("wide", corners, side, 0.0)
@@ -118,7 +121,7 @@ def expression_basis(face: FaceFrame) -> Array:
         0.75 * side * np.maximum(with_corner, 0.4 * lifted),
         -0.75 * np.maximum(with_corner, 0.73 * lifted),
     )
-    put("smile", (*RIGHT_LOWER[1:-1], *LEFT_LOWER[1:-1]), 0.0, -0.10)
+    put("smile", (*RIGHT_LOWER[1:-1], *LEFT_LOWER[1:-1]), 0.0, -0.20)
 
     put("frown", (*upper, *lower, *corners), 0.0, 0.6 * corner - 0.1 * (1 - corner))
     put("frown", around, 0.0, 0.6 * with_corner)
@@ -130,7 +133,7 @@ def expression_basis(face: FaceFrame) -> Array:
     # the skin right below the brow rises with it, or the brow itself would be stretched
     put("browup", (221, 222, 223, 224, 225, 441, 442, 443, 444, 445), 0.0, -0.80)
     put("browup", (56, 28, 27, 29, 30, 286, 258, 257, 259, 260), 0.0, -0.30)
-    put("browup", (*RIGHT_UPPER[1:-1], *LEFT_UPPER[1:-1]), 0.0, -0.08)
+    put("browup", (*RIGHT_UPPER[1:-1], *LEFT_UPPER[1:-1]), 0.0, -0.14)
     put("browdn", brows, -0.45 * side * np.exp(-(inner**2)), 0.7 * np.exp(-((x / 0.3) ** 2)))
     return basis
 

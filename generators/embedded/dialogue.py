@@ -235,7 +235,7 @@ def render_dialogue(request: Request, progress: Progress, *, home: Home | None =
 
     script = parse_script(request.input("text").text or "")
     seed, fps, layout = whole(request.params, "seed", 0), frame_rate(request.params), str(request.params["layout"])
-    track = Spoken(script.utterances(), Manner(), progress)
+    track = Spoken(script.utterances(), Manner(), progress, home)
     frames = frame_count(track, fps)
     portraits = [ref for ref in request.inputs if ref.role == "portrait"]
     seats = []

@@ -21,29 +21,46 @@ from thsafe.core.types import Json
 
 MOODS: Final[Mapping[str, Mapping[str, float]]] = {
     "neutral": {},
-    "happy": {"smile": 0.060, "browup": 0.008, "blink": 0.10, "roll": 1.0},
+    "happy": {
+        "smile": 0.095,
+        "wide": 0.020,
+        "jaw": 0.012,
+        "uraise": 0.022,
+        "browup": 0.022,
+        "blink": 0.10,
+        "roll": 1.5,
+        "pitch": -1.0,
+    },
     "sad": {
+        "frown": 0.080,
+        "smile": -0.020,
+        "browup": 0.010,
+        "browdn": -0.090,
+        "blink": 0.24,
+        "pitch": 4.5,
+        "gaze_y": 0.014,
+        "roll": 2.5,
+    },
+    "angry": {
+        "browdn": 0.095,
+        "browup": -0.030,
         "frown": 0.050,
         "smile": -0.020,
-        "browup": 0.006,
-        "browdn": -0.028,
-        "blink": 0.18,
-        "pitch": 3.0,
-        "gaze_y": 0.008,
-        "roll": 1.5,
+        "press": 0.014,
+        "blink": 0.14,
+        "pitch": 4.0,
     },
-    "angry": {"browdn": 0.050, "browup": -0.014, "frown": 0.030, "smile": -0.028, "blink": 0.16, "pitch": 2.5},
-    "surprised": {"browup": 0.058, "jaw": 0.035, "pitch": -2.0},
-    "serious": {"browdn": 0.016, "smile": -0.012, "frown": 0.010, "pitch": 0.8},
+    "surprised": {"browup": 0.095, "jaw": 0.075, "pucker": 0.015, "pitch": -3.0},
+    "serious": {"browdn": 0.040, "browup": -0.012, "frown": 0.022, "smile": -0.012, "blink": 0.06, "pitch": 1.5},
 }
 """Offsets at full strength: channels and gaze in u, angles in degrees, ``blink`` as a share of the lid's way."""
 FADES: Final = 0.5
 """Seconds from one mood to the next."""
 _TOO_MANY: Final = 10_000
 
-_PRESS, _FTUCK = CHANNELS.index("press"), CHANNELS.index("ftuck")
-_OPENING: Final = frozenset(("jaw", "smile", "frown", "wide"))
-"""Channels of a mood that would part lips which meet."""
+_JAW, _PRESS, _FTUCK = (CHANNELS.index(name) for name in ("jaw", "press", "ftuck"))
+_YIELDS: Final = {"jaw": 1.0, "press": 1.0, "uraise": 1.0, "smile": 0.55, "frown": 0.55, "wide": 0.55}
+"""How far a mood's channel steps back where lips meet."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +156,12 @@ class Direction:
         yaw, pitch, roll = self._turn(time)
         expression = np.asarray(pose.expression, np.float32).copy()
         meeting = float(np.clip(max(expression[_PRESS] / 0.025, expression[_FTUCK] / 0.022), 0.0, 1.0))
+        spoken = float(np.clip(expression[_JAW] / 0.12, 0.0, 1.0))
         for name, value in asked.items():
             if name in CHANNELS:
-                share = 1.0 - (0.55 if name != "jaw" else 1.0) * meeting if name in _OPENING else 1.0
+                share = 1.0 - _YIELDS.get(name, 0.0) * meeting
+                if name in {"jaw", "press"}:  # a mouth that speaks opens by itself
+                    share *= 1.0 - 0.7 * spoken
                 expression[CHANNELS.index(name)] += np.float32(value * share)
         lids = asked.get("blink", 0.0)
         still = self.head_motion

@@ -18,6 +18,9 @@ from generators.embedded.landmarks import (
     FaceFrame,
 )
 
+_DARKEST_LID = 0.90
+"""Of the light on the skin below the eye."""
+
 Array = NDArray[np.float64]
 Field = NDArray[np.float32]
 Image = NDArray[np.uint8]
@@ -110,7 +113,7 @@ class Eye:
         begun = min(1.0, 3.0 * blink)
         start = self._start + (self._upper - self._start) * (1.0 - begun)
         cover = cover * np.clip((self._y - start) / 0.022, 0.0, 1.0) * self._inside_corners
-        lash = np.exp(-(((self._y - margin) / 0.012) ** 2)) * 0.82 * self._inside_corners * min(1.0, 4.0 * blink)
+        lash = np.exp(-(((self._y - margin) / 0.012) ** 2)) * 0.88 * self._inside_corners * min(1.0, 4.0 * blink)
         lash = lash * np.clip(1.15 - np.abs(self._t) ** 3, 0.0, 1.0)
         # the fold of the lid stays, softly, where it was
         fold = np.exp(-(((self._y - self._upper + 0.030) / 0.016) ** 2)) * 0.08 * cover
@@ -147,13 +150,14 @@ def _lid(part: Image, y: Field, start: Field, upper: Field, lower: Field, t: Fie
     smooth = cv2.GaussianBlur(cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC), (0, 0), 0.02 * unit)
     bulge = np.sin(np.pi * np.clip((y - upper) / np.maximum(lower - upper, 0.02), 0.0, 1.0))
     lid = smooth.astype(np.float32) * (0.93 + 0.12 * bulge)[..., None]
-    # a low brow darkens what is filled in from around it: no lid is much darker than the skin below the eye
+    # a low brow or the rim of glasses darkens what is filled in: no lid is much darker than the skin below the eye
     below = part[(y > lower + 0.05) & (np.abs(t) < 0.8)]
     if len(below) > 4:
         skin = np.median(below, axis=0).astype(np.float32)
         light = np.maximum(lid.mean(axis=-1, keepdims=True) / max(float(skin.mean()), 1.0), 0.05)
-        wanted = np.where(light < 0.75, 0.525 + 0.3 * light, light)
-        lid = lid + (0.6 * lid * (wanted / light) + 0.4 * skin * wanted - lid) * np.clip((0.75 - light) / 0.1, 0.0, 1.0)
+        wanted = np.where(light < _DARKEST_LID, _DARKEST_LID - 0.3 * (_DARKEST_LID - light), light)
+        share = np.clip((_DARKEST_LID - light) / 0.1, 0.0, 1.0)
+        lid = lid + (0.4 * lid * (wanted / light) + 0.6 * skin * wanted - lid) * share
     blurred = cv2.GaussianBlur(part, (0, 0), 1.2)
     grain = float(np.median(np.abs(part.astype(np.float32) - blurred))) * 1.2
     noise = np.random.default_rng(7).normal(0.0, min(0.6 * grain, 1.5), (height, width, 1))
@@ -166,4 +170,6 @@ def _lash_colour(part: Image, y: Field, upper: Field, t: Field) -> Field:
     if len(line) < 4:
         line = part.reshape(-1, 3)
     colour: Field = np.percentile(line, 12, axis=0).astype(np.float32)
-    return colour
+    # fair lashes hardly show on an open eye; where both rows meet they do
+    skin = float(np.median(part[(y < upper - 0.05) | (y > upper + 0.12)].mean(axis=-1)))
+    return colour * np.float32(min(1.0, 0.30 * skin / max(float(colour.mean()), 1.0)))

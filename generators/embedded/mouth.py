@@ -65,6 +65,7 @@ class Mouth:
         self._upper = _shrink(_upper_teeth(grid, seam, self._half, tone), size) * np.float32(1.0 - self._keep)
         self._lower = _shrink(_lower_teeth(grid, seam, self._half, tone), size)
         self._tongue = _shrink(_tongue(grid, seam, self._half, tone), size)
+        self._tip = _shrink(_tongue_tip(grid, seam, self._half, tone), size)
         self._distances = self._measure(picture.shape[0], picture.shape[1])
 
     def _measure(self, rows: int, columns: int) -> tuple[Field, tuple[int, int]]:
@@ -144,11 +145,13 @@ class Mouth:
             return sampled
 
         colour = np.broadcast_to(self._cavity, (*skull.shape[:2], 3)).astype(np.float32)
-        for image, down in (
-            (self._tongue, 0.72 * state.jaw - 0.045 * state.tongue),
-            (self._lower, 0.95 * state.jaw),
-            (self._upper, 0.0),
-        ):
+        layers = [(self._tongue, 0.72 * state.jaw), (self._lower, 0.95 * state.jaw), (self._upper, 0.0)]
+        if state.tongue > 0.05:
+            # behind the upper teeth for l and d; between the teeth, in front of both, for th
+            lowered = 0.05 * (1.0 - min(state.tongue / 0.4, 1.0))
+            forward = min(max((state.tongue - 0.5) / 0.3, 0.0), 1.0)
+            layers.insert(3 if forward else 2, (self._tip, lowered - 0.016 * forward))
+        for image, down in layers:
             sampled = layer(image, down)
             colour = colour * (1.0 - sampled[..., 3:]) + sampled[..., :3]
         # lips shade what lies behind them, most in the corners
@@ -198,11 +201,11 @@ class _Tone:
         self.lip = lip
         self.skin = skin
         self.cavity = np.clip(lip * 0.20, 4, 60) * np.array([0.95, 0.85, 1.0])
-        self.tongue = 0.60 * lip * np.array([0.95, 0.88, 1.0]) + 0.14 * skin
-        bright = float(np.clip(max(1.12 * luma, 0.95 * white), 95, 232))
+        self.tongue = 0.70 * lip * np.array([0.98, 0.92, 1.0]) + 0.22 * skin
+        bright = float(np.clip(max(1.12 * luma, 0.95 * white), 150, 232))
         tint = skin / max(luma, 1.0)
         # between neutral white and the light that falls on the skin
-        self.tooth = np.clip(bright * (0.72 + 0.28 * tint) * np.array([0.97, 1.0, 1.0]), 0, 245)
+        self.tooth = np.clip(bright * (0.84 + 0.16 * tint) * np.array([0.97, 1.0, 1.0]), 0, 245)
         self.gum = 0.55 * lip + 0.25 * skin
 
 
@@ -292,3 +295,16 @@ def _tongue(grid: tuple[Array, Array], seam: Seam, half: float, tone: _Tone) -> 
     # the tongue goes on below its outline: whatever the teeth leave free is tongue
     opacity = np.maximum(opacity, np.clip((y - centre - 0.075) / 0.02, 0, 1) * (np.abs(x) < rx))
     return tone.tongue * light[..., None], opacity
+
+
+def _tongue_tip(grid: tuple[Array, Array], seam: Seam, half: float, tone: _Tone) -> tuple[Array, Array]:
+    """The tip against the edges of the upper teeth: a rounded band, lit on its upper side."""
+    x, y = grid
+    centre = float(np.interp(0.0, seam.x, seam.upper))
+    top = centre + 0.028 + 0.05 * (x / half) ** 2
+    wide = 0.52 * half
+    fade = np.clip((1.0 - np.abs(x) / wide) / 0.25, 0, 1)
+    opacity = np.clip((y - top) / 0.006, 0, 1) * np.clip((top + 0.075 - y) / 0.03, 0, 1) * fade
+    along = np.clip((y - top) / 0.05, 0, 1)
+    light = 1.12 - 0.34 * along - 0.08 * np.exp(-((x / (0.08 * half)) ** 2)) - 0.18 * np.abs(x / wide) ** 2
+    return tone.tongue * light[..., None], np.asarray(opacity, np.float64)

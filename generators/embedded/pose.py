@@ -83,5 +83,5 @@ class Pose:
 
 # the least and the most of each channel:
 #                  jaw   wide   puck   press ftck urse ldrp smile frown brup  brdn  tongue
-LOWEST = np.array([-0.05, -0.05, -0.05, 0.0, 0.0, 0.0, 0.0, -0.03, -0.03, -0.04, -0.03, 0.0], np.float32)
-HIGHEST = np.array([0.25, 0.08, 0.13, 0.06, 0.05, 0.05, 0.05, 0.10, 0.06, 0.07, 0.05, 1.0], np.float32)
+LOWEST = np.array([-0.05, -0.05, -0.05, 0.0, 0.0, 0.0, 0.0, -0.03, -0.03, -0.04, -0.09, 0.0], np.float32)
+HIGHEST = np.array([0.25, 0.08, 0.13, 0.06, 0.05, 0.05, 0.05, 0.10, 0.08, 0.10, 0.10, 1.0], np.float32)

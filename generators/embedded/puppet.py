@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.embedded.basis import mouth_scale
+from generators.embedded.basis import JAW_GAIN, mouth_scale
 from generators.embedded.expression import ExpressionFields
 from generators.embedded.eyes import Eyes
 from generators.embedded.flow import Field, Lattice, node_index
+from generators.embedded.folds import Folds
 from generators.embedded.framing import Framed, frame_portrait, load_portrait
 from generators.embedded.head import HeadField
 from generators.embedded.landmarks import LOWER_OUTER, UPPER_OUTER, FaceFrame
@@ -67,6 +68,7 @@ class Puppet:
         self._scale = mouth_scale(face)
         self._mouth = Mouth(picture, face, self._seam)
         self._eyes = Eyes(picture, face)
+        self._folds = Folds(picture, face)
         self._source = picture.copy() if self._layers is None else self._layers.person.copy()
         self._identity = node_index(self._height, self._width)
         self._marks = np.asarray(landmarks, np.float64)[:, :2]
@@ -94,6 +96,7 @@ class Puppet:
 
         pose = pose.clamped()
         self._draw_eyes(pose)
+        self._folds.draw(self._picture, self._source, pose.expression)
         expression = self._with_closure(pose.expression)
         skull = self._head.backward(pose)
         upper, lower = self._compose(skull, expression)
@@ -110,7 +113,7 @@ class Puppet:
                 pixels - self._lattice.spread(field, x0, y0, x1 - x0, y1 - y0) for field in (upper, lower, skull)
             )
             inside = Inside(
-                jaw=float(expression[_JAW]) * self._scale,
+                jaw=float(expression[_JAW]) * self._scale * JAW_GAIN,
                 tongue=float(expression[_TONGUE]),
                 rounding=float(expression[_PUCKER]) * self._scale,
                 speaking=_speaking(pose.expression),

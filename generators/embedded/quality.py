@@ -40,7 +40,11 @@ class Seen:
     pitch: Series
     roll: Series
     drift: Series
-    """Rms of the stable landmarks against the first frame, after similarity alignment."""
+    """Rms of the stable landmarks against the best view (weak perspective) of the first frame's: a turn is no drift."""
+    likeness: Series
+    """Gradients of brows, eyes and nose against the first frame's, 1 when equal; other people come to about .8."""
+    flicker: Series
+    """Mean change of brightness (of 255) from one frame to the next beyond the change before, on the aligned face."""
 
     @property
     def missed(self) -> int:
@@ -59,16 +63,17 @@ def look_at(frames: Iterable[Frame], *, apart: bool = False) -> Seen:
 
     rows: list[tuple[float, ...]] = []
     first: NDArray[np.float32] | None = None
+    looks = _Looks()
     with FaceTracker() as tracker:
         for frame in frames:
             faces = find_faces(frame, max_faces=1) if apart else tracker.next(frame)
             if not faces:
-                rows.append((math.nan,) * 7)
+                rows.append((math.nan,) * 9)
                 continue
             marks = faces[0].landmarks
             first = marks if first is None else first
-            rows.append(_measure(marks, first))
-    table = np.array(rows, np.float64).reshape(-1, 7).T
+            rows.append((*_measure(marks, first), *looks.compare(frame, marks)))
+    table = np.array(rows, np.float64).reshape(-1, 9).T
     return Seen(
         opening=table[0],
         width=table[1],
@@ -77,6 +82,8 @@ def look_at(frames: Iterable[Frame], *, apart: bool = False) -> Seen:
         pitch=table[4],
         roll=table[5],
         drift=table[6],
+        likeness=table[7],
+        flicker=table[8],
     )
 
 
@@ -98,9 +105,42 @@ def _measure(marks: NDArray[np.float32], first: NDArray[np.float32]) -> tuple[fl
 
 
 def _drift(marks: NDArray[np.float32], first: NDArray[np.float32], unit: float) -> float:
-    """What a similarity (shift, turn, scale) leaves of the stable landmarks' movement."""
-    a = first[list(STABLE), 0] + 1j * first[list(STABLE), 1]
-    b = marks[list(STABLE), 0] + 1j * marks[list(STABLE), 1]
-    a, b = a - a.mean(), b - b.mean()
-    factor = np.vdot(a, b) / max(float(np.vdot(a, a).real), 1e-9)
-    return float(np.sqrt(np.mean(np.abs(b / factor - a) ** 2))) / unit
+    """What no view of the first frame's stable landmarks, seen from far away, explains of where they are now."""
+    stable = list(STABLE)
+    before = (first[stable] - first[stable].mean(axis=0)).astype(np.float64)
+    now = (marks[stable, :2] - marks[stable, :2].mean(axis=0)).astype(np.float64)
+    view, *_ = np.linalg.lstsq(before, now, rcond=None)
+    scale = max(float(np.linalg.norm(view)) / math.sqrt(2), 1e-9)
+    return float(np.sqrt(np.mean(np.sum((before @ view - now) ** 2, axis=1)))) / scale / unit
+
+
+class _Looks:
+    """The face cut out upright, 96 pixels square, from frame to frame."""
+
+    SIDE = 96
+
+    def __init__(self) -> None:
+        self._first: NDArray[np.float64] | None = None
+        self._before: list[NDArray[np.float32]] = []
+
+    def compare(self, frame: Frame, marks: NDArray[np.float32]) -> tuple[float, float]:
+        """Likeness to the first frame, and flicker."""
+        import cv2
+
+        eyes = marks[[33, 263], :2].astype(np.float32)
+        across = (eyes[1] - eyes[0]) / 2
+        down = np.array([-across[1], across[0]], np.float32)
+        middle = eyes.mean(axis=0)
+        source = np.array([eyes[0], eyes[1], middle + down], np.float32)
+        target = np.array([[24, 34], [72, 34], [48, 58]], np.float32)
+        grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+        crop = cv2.warpAffine(grey, cv2.getAffineTransform(source, target), (self.SIDE, self.SIDE))
+        gradients = cv2.HOGDescriptor((96, 96), (32, 32), (16, 16), (16, 16), 9).compute(cv2.equalizeHist(crop))
+        now = np.asarray(gradients, np.float64).reshape(-1)
+        self._first = now if self._first is None else self._first
+        alike = float(now @ self._first) / max(float(np.linalg.norm(now) * np.linalg.norm(self._first)), 1e-9)
+        self._before = [*self._before[-2:], crop.astype(np.float32)]
+        if len(self._before) < 3:
+            return alike, 0.0
+        a, b, c = self._before
+        return alike, float(np.abs(a - 2 * b + c).mean())

@@ -15,14 +15,17 @@ import numpy as np
 from generators.embedded import listen
 from generators.embedded.captions import SPEAKER_MARK
 from generators.embedded.visemes import posteriors
-from generators.speech.espeak import SAMPLE_RATE, SILENCE, Espeak, Phone
+from generators.speech.espeak import SAMPLE_RATE
+from generators.speech.timing import SILENCE, Phone
 from generators.speech.utterance import Utterance
+from generators.speech.voices import Voices
 from thsafe.core.types import Caption
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thsafe.core.types import Progress, SoundBlock
+    from thsafe.home import Home
 
 RATE: Final = 48000
 """Samples per second of every clip."""
@@ -99,7 +102,7 @@ class Manner:
 
 
 class Spoken:
-    """Text spoken by espeak-ng, with its exact phoneme times.
+    """Text spoken by a synthetic voice, with its exact phoneme times.
 
     All of it is spoken at once, sentence by sentence, into an unnamed temporary file (44 kB per second); only phones
     and words stay in memory.
@@ -107,13 +110,16 @@ class Spoken:
 
     channels = 1
 
-    def __init__(self, said: str | Sequence[Utterance], manner: Manner, progress: Progress) -> None:
+    def __init__(
+        self, said: str | Sequence[Utterance], manner: Manner, progress: Progress, home: Home | None = None
+    ) -> None:
         """Speak.
 
         Args:
             said: a text, or pieces of it that each have their own manner, pause and speaker.
             manner: how a text is spoken; of pieces only the range holds.
             progress: told of every sentence.
+            home: where voices are that the user brought.
         """
         if isinstance(said, str):
             said = [Utterance(text=said, voice=manner.voice, rate=manner.rate, pitch=manner.pitch)]
@@ -123,13 +129,14 @@ class Spoken:
         self.turns: list[tuple[float, float, str]] = []
         """(start, end, speaker) of every piece, in seconds."""
         words: list[Caption] = []
+        voices = Voices(home)
         self._samples = 0
         self._pause(REST)
         progress.start("speaking", None)
         for piece in said:
             self._pause(piece.pause)
             begun, first = self._samples / SAMPLE_RATE, len(words)
-            for speech in Espeak().iter_speech(
+            for speech in voices[piece.voice].iter_speech(
                 piece.text, voice=piece.voice, rate=piece.rate, pitch=piece.pitch, range=manner.range
             ):
                 shift = self._samples / SAMPLE_RATE

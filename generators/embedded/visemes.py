@@ -75,7 +75,7 @@ _SHAPES: Final[dict[Viseme, tuple[float, dict[str, float]]]] = {
     Viseme.SIL: (0.5, {}),
     Viseme.PP: (3.0, {"press": 0.035}),
     Viseme.FF: (2.2, {"jaw": 0.012, "ftuck": 0.030, "uraise": 0.022}),
-    Viseme.TH: (0.8, {"jaw": 0.055, "wide": 0.010, "uraise": 0.015, "tongue": 0.8}),
+    Viseme.TH: (0.8, {"jaw": 0.080, "wide": 0.010, "uraise": 0.015, "ldrop": 0.012, "tongue": 0.8}),
     Viseme.DD: (0.45, {"jaw": 0.070, "wide": 0.012, "uraise": 0.015, "ldrop": 0.010, "tongue": 0.4}),
     Viseme.SS: (1.1, {"jaw": 0.042, "wide": 0.028, "uraise": 0.022, "ldrop": 0.020}),
     Viseme.CH: (1.1, {"jaw": 0.030, "pucker": 0.055, "uraise": 0.025, "ldrop": 0.025}),

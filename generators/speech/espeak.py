@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from generators.speech import library
 from generators.speech import text as texts
 from generators.speech.library import SAMPLE_RATE, Session, Told, Voice, find_package, installed_voices
+from generators.speech.timing import SILENCE, Phone, joined
 from thsafe.core.errors import InputError, UsageError
 from thsafe.core.types import Caption
 
@@ -25,20 +26,8 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT: Final = 20_000
 """Characters that :meth:`Espeak.speak` takes at once (some 20 minutes); :meth:`Espeak.iter_speech` has no limit."""
-SILENCE: Final = ""
-"""The ``ipa`` of a pause."""
-
 _SHORT_NAMES: Final = {"en": "en-us", "fr": "fr-fr", "zh": "cmn", "zh-cn": "cmn", "en-uk": "en-gb", "no": "nb"}
 """Usual language codes that espeak-ng does not know by themselves."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phone:
-    """One speech sound; ``ipa`` is empty for a pause. Seconds."""
-
-    start: float
-    end: float
-    ipa: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,7 +95,7 @@ class Espeak:
             words += (Caption(start=w.start + shift, end=w.end + shift, text=w.text) for w in part.words)
             before += len(part.samples)
         samples = np.concatenate([part.samples for part in parts])
-        return Speech(samples=samples, phones=_joined(phones, before / SAMPLE_RATE), words=tuple(words))
+        return Speech(samples=samples, phones=joined(phones, before / SAMPLE_RATE), words=tuple(words))
 
     def iter_speech(
         self,
@@ -175,6 +164,10 @@ class Espeak:
 
         return spoken()
 
+    def identifier(self, voice: str) -> str:
+        """What the library loads a voice by; raises UsageError ``speech.voice``."""
+        return self._find(voice)[1]
+
     def _find(self, voice: str) -> tuple[str, str]:
         """Language code and loadable identifier of a voice's name."""
         known, variants = installed_voices(find_package()[1])
@@ -229,18 +222,8 @@ def _speech(sentence: str, sound: bytes, events: list[Told], pause: int) -> Spee
         Phone(start=begin / SAMPLE_RATE, end=end / SAMPLE_RATE, ipa=ipa)
         for (begin, ipa), end in zip(starts, borders, strict=True)
     ]
-    joined = _joined(phones, total / SAMPLE_RATE)
-    return Speech(samples=samples, phones=joined, words=_words(sentence, events, joined))
-
-
-def _joined(phones: list[Phone], end: float) -> tuple[Phone, ...]:
-    """Neighbouring pauses as one; each end exactly the next start."""
-    kept: list[Phone] = []
-    for phone in phones:
-        if not (kept and kept[-1].ipa == phone.ipa == SILENCE):
-            kept.append(phone)
-    ends = [phone.start for phone in kept[1:]] + [end]
-    return tuple(Phone(start=phone.start, end=stop, ipa=phone.ipa) for phone, stop in zip(kept, ends, strict=True))
+    whole = joined(phones, total / SAMPLE_RATE)
+    return Speech(samples=samples, phones=whole, words=_words(sentence, events, whole))
 
 
 def _words(sentence: str, events: list[Told], phones: tuple[Phone, ...]) -> tuple[Caption, ...]:

@@ -24,6 +24,7 @@ _SYNCHRONOUS: Final = 2
 _PHONEME_EVENTS_IN_IPA: Final = 0x0003
 _DO_NOT_EXIT: Final = 0x8000
 _UTF8: Final = 1
+_IPA: Final = 0x02
 _BY_CHARACTER: Final = 1
 WORD: Final = 1
 PHONEME: Final = 7
@@ -184,6 +185,27 @@ class Session:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
         named = [line.split()[1] for line in lines if line.startswith("dictionary ")]
         return (self.data / f"{named[0] if named else language.partition('-')[0]}_dict").is_file()
+
+    def phonemes(self, text: str, identifier: str) -> list[tuple[str, str]]:
+        """IPA of each clause, with stress marks, and the punctuation that ends it, if any."""
+        self._api.espeak_SetVoiceByName(identifier.encode())
+        translate = self._api.espeak_TextToPhonemes
+        translate.restype = ctypes.c_char_p
+        translate.argtypes = (ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_int)
+        data = text.encode()
+        buffer = ctypes.create_string_buffer(data)
+        start = ctypes.addressof(buffer)
+        place = ctypes.c_void_p(start)
+        clauses: list[tuple[str, str]] = []
+        before = 0
+        while place.value:
+            told = translate(ctypes.byref(place), _UTF8, _IPA) or b""
+            after = place.value - start if place.value else len(data)
+            written = data[before:after].decode(errors="ignore").rstrip(" \n\t\"'”’»)]")
+            before = after
+            end = written[-1:] if written[-1:] in set(".,!?;:") else ""
+            clauses.append((told.decode(errors="ignore").strip(), end))
+        return clauses
 
     def synthesize(self, sentence: str, parameters: dict[int, int], identifier: str) -> tuple[bytes, list[Told]]:
         """Little-endian 16-bit sound and the word and phoneme events of one text."""

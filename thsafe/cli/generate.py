@@ -52,7 +52,9 @@ generate.add_command(plugin)
 )
 @portrait_options
 @click.option("--text", required=True, help='What is said; "-" reads it from standard input.')
-@click.option("--voice", default="en-us", show_default=True, help="An espeak-ng voice, such as en-us, de, fr, cmn.")
+@click.option(
+    "--voice", default="en-us", show_default=True, help="An espeak-ng voice, such as en-us, de, cmn; or piper:NAME."
+)
 @click.option("--rate", type=click.IntRange(80, 450), default=165, show_default=True, help="Words a minute.")
 @click.option("--pitch", type=click.IntRange(0, 99), default=50, show_default=True, help="Pitch of the voice.")
 @click.option("--ssml", is_flag=True, help="The text is marked up: speak, p, s, break, prosody, emphasis, voice.")
@@ -91,7 +93,8 @@ def say(
 ) -> None:
     """Text to talking head: a synthetic voice speaks, the portrait moves its lips to it."""
     drawn = of_live2d(direction)
-    job = {"language": voice, **job}
+    spoken = {} if voice.startswith("piper:") else {"language": voice}
+    job = {**spoken, **job}
     if engine == "live2d":
         not_given(engine, "ssml", "captions")
         words = sys.stdin.read() if text == "-" else text

@@ -21,7 +21,7 @@ _DEPTH = 0.17
 """Share of the light that the deepest fold takes."""
 _FULL = {"smile": 0.085, "wide": 0.16, "jaw": 0.55, "uraise": 0.16}
 """The value of each channel that alone makes a full fold."""
-_STEPS = 32
+_STEPS = 256
 
 
 class Folds:

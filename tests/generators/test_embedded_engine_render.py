@@ -263,9 +263,10 @@ def test_a_saved_performance_plays_back_the_same(tmp_path: Path) -> None:
     )
     again = list(render_say(request(Task.SAY, DRAWN, text("Mama."), track, seed=9), Silent()).frames)
     assert len(again) == len(first)
-    assert max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(first, again, strict=True)) <= 3
+    # a sixth decimal decides at most on a 32nd of a pixel, OpenCV's finest step: some levels at the edge of a tooth
+    assert max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(first, again, strict=True)) <= 6
     other = list(render_say(request(Task.SAY, DRAWN, text("Mama."), seed=9), Silent()).frames)
-    assert max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(first, other, strict=True)) > 3
+    assert max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(first, other, strict=True)) > 30
     assert "Mama." in (tmp_path / "said.vtt").read_text(encoding="utf-8")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["said.jsonl", "said.vtt"]
 

@@ -100,11 +100,11 @@ def postgres_server() -> Iterator[str]:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """An empty database of this test's own."""
-    from sqlalchemy import create_engine, make_url, text
+    from sqlalchemy import NullPool, create_engine, make_url, text
 
     address = make_url(postgres_server).set(drivername="postgresql+psycopg")
     name = f"thsafe_test_{secrets.token_hex(6)}"
-    server = create_engine(address, isolation_level="AUTOCOMMIT")
+    server = create_engine(address, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with server.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     yield address.set(drivername="postgresql", database=name).render_as_string(hide_password=False)

@@ -3,14 +3,19 @@
 import os
 import random
 import signal
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from thsafe.batch import plan_verification, run_batch
 from thsafe.batch.driver import this_driver
 from thsafe.batch.executors import Answer
 from thsafe.core.errors import StoreError, UsageError
+from thsafe.home import Home
+from thsafe.keys import KeyRing
 from thsafe.store import batches as store
 from thsafe.store import failures
 
@@ -199,6 +204,28 @@ def test_database_away_for_a_while(lite, many, logged, scripted, monkeypatch):
     assert run_batch(batch, home=lite, opened=scripted()).counts == {"done": 30}
     assert len(logged(lite)) == 30
     assert failures.BUSY_SECONDS
+
+
+def test_database_restarted_under_the_driver(home, many, logged, scripted, postgres_server, postgres_url, monkeypatch):
+    """Debian's server itself, ended and started again while a batch runs."""
+    folder = Path(make_url(postgres_server).query.get("host", "/nowhere"))
+    if not (folder / "data").is_dir():
+        pytest.skip("the PostgreSQL server is not ours to restart (THSAFE_TEST_POSTGRES)")
+    monkeypatch.setenv("THSAFE_DB", postgres_url)
+    monkeypatch.setattr("thsafe.batch.run.GROUP", 5)
+    KeyRing.create(Home(home))
+    program = max(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    user = "postgres" if os.geteuid() == 0 else None
+
+    def restart(item):
+        command = [program, "-D", folder / "data", "-m", "fast", "-w", "-l", folder / "log", "restart"]
+        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+    place = Home(home)
+    opened = scripted({"00010-fine.jpg": restart, "00020-fine.jpg": restart})
+    summary = run_batch(plan(place, many(30)), home=place, opened=opened)
+    assert summary.counts == {"done": 30}
+    assert len(logged(place)) == len(set(logged(place))) == 30
 
 
 def test_memory_does_not_grow_with_the_batch(lite, many, scripted, monkeypatch):

@@ -156,7 +156,7 @@ def _value(name: str, value: Json, kind: str, place: Path) -> Json:
         return [str(place / item) for item in items] if name == "consent" else items
     if value is None:
         return None
-    if "PathLike" in kind:
+    if "PathLike" in kind or name == "output_path":
         if not isinstance(value, str):
             raise TypeError(f'"{name}" is the name of a file')
         return str(place / value)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from thsafe.batch.sources import fits
-from thsafe.core.errors import InputError, MissingError, StoreError, UsageError
+from thsafe.core.errors import InputError, MissingError, StoreError, ThsafeError, UsageError
 from thsafe.media.files import write_failure
 from thsafe.remote import RemoteRules, check_reachable
 
@@ -42,10 +44,12 @@ def fetch_object(source: str, target: Path, rules: RemoteRules) -> str:
     store, bucket, key = _parts(source, rules)
     files = _open(store, rules)
     deadline = time.monotonic() + rules.seconds
-    try:
-        size = int(files.info(f"{bucket}/{key}")["size"])
-        if size > rules.max_bytes:
-            raise _too_large(rules, size)
+    with _asked(source):
+        found = files.info(f"{bucket}/{key}")
+        if found["type"] != "file":
+            raise _absent(source)
+        if int(found["size"]) > rules.max_bytes:
+            raise _too_large(rules, int(found["size"]))
         with files.open(f"{bucket}/{key}", "rb") as stream, target.open("xb") as file:
             written = 0
             while piece := stream.read(_CHUNK):
@@ -58,10 +62,6 @@ def fetch_object(source: str, target: Path, rules: RemoteRules) -> str:
                     file.write(piece)
                 except OSError as problem:
                     raise write_failure(target, problem.errno, written) from problem
-    except FileNotFoundError as problem:
-        raise InputError("There is no such object.", code="input.missing", found=source) from problem
-    except (OSError, ValueError, RuntimeError) as problem:
-        raise _unreachable(source, problem) from problem
     return key.rpartition("/")[2]
 
 
@@ -77,13 +77,24 @@ def list_objects(source: str, *, recursive: bool, match: Sequence[str], rules: R
         return
     files = _open(store, rules)
     scheme = source.partition("://")[0]
-    try:
+    with _asked(source):
         for page in files.pages(bucket, key):
             for name in page:
                 last = name.rpartition("/")[2]
                 if last and not last.startswith(".") and fits(last, match):
                     yield f"{scheme}://{bucket}/{name}"
-    except (OSError, ValueError, RuntimeError) as problem:
+
+
+@contextmanager
+def _asked(source: str) -> Iterator[None]:
+    """Whatever kind of error a store's library has, as one of ours."""
+    try:
+        yield
+    except ThsafeError:
+        raise
+    except FileNotFoundError as problem:
+        raise _absent(source) from problem
+    except Exception as problem:
         raise _unreachable(source, problem) from problem
 
 
@@ -98,7 +109,7 @@ class _Files:
             "client_options": {"timeout": f"{seconds:g}s", "connect_timeout": "10s", "allow_http": plain},
             "retry_config": {"max_retries": 2},
         }
-        self._files: fsspec.AbstractFileSystem = FsspecStore(store, **self._options)
+        self._files: fsspec.AbstractFileSystem = FsspecStore(store, skip_instance_cache=True, **self._options)
 
     def info(self, name: str) -> Any:
         return self._files.info(name)
@@ -131,7 +142,7 @@ def _open(store: str, rules: RemoteRules) -> _Files:
             )
         check_reachable(str(parts.hostname), parts.port or (80 if plain else 443), rules)
     try:
-        return _Files(store, seconds=rules.seconds, plain=plain)
+        return _files(store, endpoint, rules.seconds, plain)
     except ImportError as problem:
         raise MissingError(
             "Object stores are read with fsspec and obstore.",
@@ -139,6 +150,13 @@ def _open(store: str, rules: RemoteRules) -> _Files:
             found=str(problem),
             next_step="pip install 'thsafe[objects]'",
         ) from problem
+
+
+@lru_cache(maxsize=8)
+def _files(store: str, endpoint: str | None, seconds: float, plain: bool) -> _Files:
+    """One a process: connections are kept from object to object. The endpoint is read from the environment anew."""
+    del endpoint
+    return _Files(store, seconds=seconds, plain=plain)
 
 
 def _parts(source: str, rules: RemoteRules) -> tuple[str, str, str]:
@@ -160,6 +178,10 @@ def _parts(source: str, rules: RemoteRules) -> tuple[str, str, str]:
             next_step=f"--url-host {bucket}",
         )
     return _STORES[scheme.lower()], bucket, key
+
+
+def _absent(source: str) -> InputError:
+    return InputError("There is no such object.", code="input.missing", found=source)
 
 
 def _too_large(rules: RemoteRules, size: int) -> InputError:

@@ -85,7 +85,18 @@ _FAILURES: tuple[tuple[Callable[[str], bool], str, str, str], ...] = (
         "restore it from a backup, then run: thsafe log verify",
     ),
     (
-        lambda name: name.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR", "OperationalError", "Interface")),
+        lambda name: name.startswith(
+            (
+                "SQLITE_CANTOPEN",
+                "SQLITE_IOERR",
+                "OperationalError",
+                "Interface",
+                "AdminShutdown",
+                "CrashShutdown",
+                "CannotConnectNow",
+                "ConnectionTimeout",
+            )
+        ),
         "store.unavailable",
         "The database cannot be reached",
         "check that the server or the disk is there and that THSAFE_DB names it",

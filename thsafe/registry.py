@@ -212,13 +212,41 @@ class LipsyncMeter(Protocol):
 
     published_anchor: Mapping[str, Json]
 
-    def measure(self, path: Path, *, progress: Progress, face: int | None = None) -> dict[str, Json]:
-        """LSE-D, LSE-C and offset of the faces of a film."""
+    def measure(
+        self, path: Path, *, progress: Progress, face: int | None = None, voice: Path | None = None
+    ) -> dict[str, Json]:
+        """LSE-D, LSE-C and offset of the faces of a film; ``voice`` where its sound is in a file of its own."""
 
 
 def lipsync_meter(home: Home, *, device: str) -> LipsyncMeter:
     """SyncNet with the weights that the user has pulled."""
     found: LipsyncMeter = _load("detectors.lipsync.evaluate:LipsyncMeter")(home, device=device)
+    return found
+
+
+class LikenessMeter(Protocol):
+    """What measures whether a film keeps person and expression; see ``detectors.likeness.meter``."""
+
+    def identity(
+        self, files: Sequence[Path], reference: Path, *, home: Home, measure: str, progress: Progress
+    ) -> Iterator[dict[str, Json]]:
+        """First what measured, then each file's similarity to the reference."""
+
+    def people(
+        self, index: Path, *, home: Home, measure: str, split: str | None, limit: int | None, progress: Progress
+    ) -> dict[str, Json]:
+        """How well the measure tells the people of an index apart."""
+
+    def emotion(self, path: Path, *, neutral: Path | None, driver: Path | None, progress: Progress) -> dict[str, Json]:
+        """What a film's face does, and how it follows a driver."""
+
+    def emotions(self, index: Path, *, split: str | None, limit: int | None, progress: Progress) -> dict[str, Json]:
+        """How far the measures tell an index's labelled emotions apart."""
+
+
+def likeness_meter() -> LikenessMeter:
+    """Measures of person and expression; importing it loads no torch."""
+    found: LikenessMeter = importlib.import_module("detectors.likeness.meter")
     return found
 
 

@@ -61,9 +61,11 @@ class LipsyncMeter:
         _require(device)
         self._network = SyncNet(load_tensors(path), device=device)
 
-    def measure(self, path: Path, *, progress: Progress, face: int | None = None) -> dict[str, Json]:
+    def measure(
+        self, path: Path, *, progress: Progress, face: int | None = None, voice: Path | None = None
+    ) -> dict[str, Json]:
         """As :func:`measure`."""
-        return measure(path, self._network, progress=progress, face=face)
+        return measure(path, self._network, progress=progress, face=face, voice=voice)
 
 
 def _require(device: str) -> None:
@@ -80,7 +82,9 @@ def _require(device: str) -> None:
         )
 
 
-def measure(path: Path, network: SyncNet, *, progress: Progress, face: int | None = None) -> dict[str, Json]:
+def measure(
+    path: Path, network: SyncNet, *, progress: Progress, face: int | None = None, voice: Path | None = None
+) -> dict[str, Json]:
     """Measure one film.
 
     Args:
@@ -88,6 +92,7 @@ def measure(path: Path, network: SyncNet, *, progress: Progress, face: int | Non
         network: SyncNet.
         progress: told of the pictures.
         face: only this one, counted from the one that is seen most, 1; None for all.
+        voice: the sound, where it is in a file of its own.
 
     Returns:
         ``file``, ``pictures``, ``faces``: for each ``face``, ``from`` and ``to`` in seconds, ``lse_d``, ``lse_c``,
@@ -99,7 +104,7 @@ def measure(path: Path, network: SyncNet, *, progress: Progress, face: int | Non
             ``input.no-sound`` and what else decoding finds.
         UsageError: ``lipsync.face`` for a face that is not there.
     """
-    sound = load_sound(path, rate=RATE)
+    sound = load_sound(voice or path, rate=RATE)
     if float(np.max(np.abs(sound), initial=0.0)) < _SILENT:
         raise InputError(
             f"The sound of {path.name} is silent: there is nothing to compare lips with.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from thsafe.cli.likeness import emotion, identity, limit_option, only_index, split_option
 from thsafe.cli.terminal import json_option, print_json, progress_on_stderr, style
 from thsafe.core.errors import ThsafeError
 from thsafe.core.exitcodes import ExitCode
@@ -29,16 +30,21 @@ def evaluate() -> None:
     """Measure how good a generated film is."""
 
 
+evaluate.add_command(identity)
+evaluate.add_command(emotion)
+
+
 @evaluate.command(
     epilog=(
         "Exit codes: 0 all measured, 50 some of several files failed, 30 and on as for one file.\n\n"
         "Examples:\n\n\b\n"
         "  thsafe models pull syncnet-v2 --accept-noncommercial\n"
         "  thsafe evaluate lipsync talk.mp4\n"
-        "  thsafe evaluate lipsync outputs/*.mp4 --anchor real-talk.mp4 --json > lipsync.json"
+        "  thsafe evaluate lipsync outputs/*.mp4 --anchor real-talk.mp4 --json > lipsync.json\n"
+        "  thsafe evaluate lipsync lrs2.jsonl --split test --limit 100"
     )
 )
-@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="FILE…|INDEX", type=click.Path(path_type=Path))
 @click.option(
     "--anchor",
     type=click.Path(path_type=Path),
@@ -47,8 +53,18 @@ def evaluate() -> None:
 )
 @click.option("--face", type=click.IntRange(1, 20), help="Only this one: 1 is seen most. [default: each]")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:1.")
+@split_option
+@limit_option
 @json_option
-def lipsync(files: tuple[Path, ...], anchor: Path | None, face: int | None, device: str, as_json: bool) -> int:
+def lipsync(
+    files: tuple[Path, ...],
+    anchor: Path | None,
+    face: int | None,
+    device: str,
+    split: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> int:
     """Measure how lips and voice go together: LSE-D, LSE-C and offset by SyncNet v2.
 
     The figures of real film stand beside them, always: SyncNet's scale means nothing without.
@@ -56,32 +72,61 @@ def lipsync(files: tuple[Path, ...], anchor: Path | None, face: int | None, devi
     from thsafe.home import Home
     from thsafe.registry import lipsync_meter
 
+    films = _films(files, split=split, limit=limit)
     meter = lipsync_meter(Home.default(), device=device)
     beside = _anchor(meter, anchor)
     found: list[Json] = []
     failed = 0
     if not as_json:
         _row("anchor", str(beside["what"]), beside)
-    for file in files:
+    for name, file, voice in films:
         try:
             with progress_on_stderr() as progress:
-                measured = meter.measure(file, progress=progress, face=face)
+                measured = meter.measure(file, progress=progress, face=face, voice=voice) | {"file": name}
         except ThsafeError as problem:
-            if len(files) == 1:
+            if len(films) == 1:
                 raise
             failed += 1
-            found.append(problem.as_dict() | {"file": file.name})
+            found.append(problem.as_dict() | {"file": name})
             if not as_json:
                 click.echo(problem.explain(), err=True)
             continue
         found.append(measured)
         if not as_json:
             _print(measured, beside)
+    mean = _mean(found) if len(films) > 1 else None
     if as_json:
-        print_json({"schema": _LIPSYNC_SCHEMA, "network": "SyncNet v2", "anchor": dict(beside), "files": found})
+        whole = {"schema": _LIPSYNC_SCHEMA, "network": "SyncNet v2", "anchor": dict(beside), "files": found}
+        print_json(whole | ({"mean": mean} if mean else {}))
     else:
+        if mean is not None:
+            _row("mean", f"of {mean['files']} films, the first face of each", mean, beside)
         click.echo(_CAUTION)
     return int(ExitCode.BATCH_FAILURES) if failed else 0
+
+
+def _films(files: tuple[Path, ...], *, split: str | None, limit: int | None) -> list[tuple[str, Path, Path | None]]:
+    """(name, film, its sound where that is in a file of its own): the files, or the clips of an index."""
+    path = only_index(files, split=split, limit=limit)
+    if path is None:
+        return [(file.name, file, None) for file in files]
+    from thsafe.datasets.index import read
+
+    index = read(path)
+    chosen = index.choose(split=split, limit=limit, pictured=True)
+    return [
+        (clip.id, index.root / str(clip.video), None if clip.audio is None else index.root / clip.audio)
+        for clip in chosen
+    ]
+
+
+def _mean(found: list[Json]) -> dict[str, Json] | None:
+    """Over the films that could be measured."""
+    rows = [row for row in found if "lse_d" in row]
+    if not rows:
+        return None
+    means = {name: round(sum(row[name] for row in rows) / len(rows), 3) for name in ("lse_d", "lse_c")}
+    return {"files": len(rows), **means}
 
 
 def _anchor(meter: LipsyncMeter, video: Path | None) -> Mapping[str, Json]:

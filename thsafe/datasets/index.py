@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -43,6 +43,44 @@ class Index:
     root: Path
     clips: tuple[Clip, ...]
     caution: str = ""
+
+    def choose(
+        self,
+        *,
+        split: str | None = None,
+        limit: int | None = None,
+        pictured: bool = False,
+        known: Sequence[str] = (),
+    ) -> tuple[Clip, ...]:
+        """Clips that can be measured, evenly out of all where there are more than wanted.
+
+        Args:
+            split: of this one only.
+            limit: so many at most.
+            pictured: with a picture.
+            known: names of fields that must be known.
+
+        Raises:
+            InputError: ``data.nothing``: there is none.
+        """
+        fitting = [
+            clip
+            for clip in self.clips
+            if (split is None or clip.split == split)
+            and (not pictured or clip.video is not None)
+            and all(getattr(clip, name) for name in known)
+        ]
+        if not fitting:
+            wanted = [*known, *(["picture"] if pictured else []), *([f"split {split}"] if split else [])]
+            raise InputError(
+                f"No clip of the index of {self.title} can be measured so.",
+                code="data.nothing",
+                found=f"{len(self.clips)} clips, none with " + ", ".join(wanted),
+                next_step="choose another --split, or another data set: thsafe data sets",
+            )
+        if limit is None or len(fitting) <= limit:
+            return tuple(fitting)
+        return tuple(fitting[number * len(fitting) // limit] for number in range(limit))
 
     def path_of(self, clip: Clip) -> Path | None:
         """Where the clip's picture is; None where it has none."""

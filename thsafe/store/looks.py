@@ -81,6 +81,8 @@ def near(
     Yields:
         Candidates, some of them far away; one that several asked looks lead to may come more than once.
     """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_BY_INDEX)
     for whole in (True, False):
         looks = [look for look in asked if look.whole is whole]
         first, last = _kind(realm, whole=True), _kind(realm, whole=whole_only or not whole)
@@ -98,6 +100,11 @@ def near(
 
 
 _TOGETHER = 10
+# The server takes thousands of values for a reason to read the whole table, and their plan for worth compiling.
+_BY_INDEX = """
+SELECT set_config(name, 'off', true) FROM (VALUES
+('enable_seqscan'), ('enable_hashjoin'), ('enable_mergejoin'), ('jit')) AS setting (name)
+"""
 
 
 def _places(looks: Sequence[Look], away: int) -> list[tuple[int, str]]:

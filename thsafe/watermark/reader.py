@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from thsafe.watermark import payload, polar
 from thsafe.watermark.carriers import SIDE, Spectrum
+from thsafe.watermark.pose import Pose, framed, spectra, weighed
 from thsafe.watermark.reading import Geometry, MarkReading
 from thsafe.watermark.residual import Residual, gathered, joined, planes_of, refine
-from thsafe.watermark.search import NOISE_Z, SURE_Z, TESTS, Pose, framed, nudged, spectra, stages, weighed
+from thsafe.watermark.search import NOISE_Z, SURE_Z, TESTS, Views, nudged, stages
 from thsafe.watermark.spectrum import fold, listen, whiten
 
 if TYPE_CHECKING:
@@ -137,9 +138,10 @@ def read_changed(
         runs: The evidence of ``residual`` in parts, to be weighed when the whole is not readable.
     """
     best, best_name = Pose(), ""
+    views = Views(fine)
     for name, key in keys.items():
         decodes = 0
-        for candidates in stages(residual, fine, key):
+        for candidates in stages(views, key):
             for candidate in candidates:
                 for pose, aligned in _attempts(fine, runs, candidate, key):
                     if decodes >= _SEARCH_DECODES:

@@ -15,9 +15,10 @@ from thsafe.watermark.carriers import PLANES, SIDE, Spectrum, carriers
 Grid = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-_LOUDEST = 3.0
+LOUDEST = 3.0
 """A bin is cut off at so many times its ring's rms: stripes and moire must not speak for the mark."""
-_SYNC_SLOPE = -1.2
+SYNC_SLOPE = -1.2
+"""Codecs keep low frequencies best, so they speak louder; the exact law matters little."""
 _GAIN_SLOPE = -1.5
 """Carriers are expected to arrive with amplitude ~ frequency ^ slope; how far that holds is measured."""
 _LEAST_GAIN = 0.02
@@ -53,7 +54,7 @@ def whiten(folded: Grid) -> Spectrum:
     power = (spectrum.real**2 + spectrum.imag**2).ravel()
     mean = np.maximum(np.bincount(rings, weights=power) / count, 1e-12)
     scale = (1 / np.sqrt(mean)).astype(np.float32)[rings]
-    most = (_LOUDEST**2 * mean).astype(np.float32)[rings]
+    most = (LOUDEST**2 * mean).astype(np.float32)[rings]
     loud = power > most
     scale[loud] *= np.sqrt(most[loud] / power[loud])
     spectrum *= scale.reshape(spectrum.shape)
@@ -88,7 +89,7 @@ def sync_z(spectra: Sequence[Spectrum], key: bytes) -> float:
     for spectrum, plane in zip(spectra, PLANES, strict=True):
         part = carriers(key, plane)
         known = part.sync
-        weight = part.radius[known] ** _SYNC_SLOPE
+        weight = part.radius[known] ** SYNC_SLOPE
         arrived = np.real(spectrum[part.row[known], part.column[known]] * np.conj(part.phase[known]))
         total += float(weight @ arrived)
         power += float(weight @ weight)

@@ -3,23 +3,23 @@
     python benchmarks/watermark.py --clips cast:ada FILE … --size 512x512 --json result.json --html result.html
 
 What a clip may be stands in ``watermark_clips``; without any, three drawn people speak. Every row is: mark, deliver at
-x264 CRF 18, attack, encode, decode, read blind. ``--merge`` adds the rows of earlier JSON files, so that several sizes
-stand on one page; ``--false-ids N`` also decodes N times where nothing is to be found. The JSON file is written anew
-after each clip. The peers of ``invisible-watermark`` are given more than they ask for: their frames are scaled back to
-the original size, and every bit is decided by majority over frames. They carry the same 64 bits (rivaGan: 32, on half a
-second of the clip since it takes seconds per frame) but no check, so "exact" is judged with the id known.
+x264 CRF 18, attack, encode, decode, read blind. The JSON file is written anew after each row, and rows that it holds
+already are not measured again: a run that was stopped goes on, and several sizes stand on one page. ``--false-ids N``
+also decodes N times where nothing is to be found. The peers of ``invisible-watermark`` are given more than they ask
+for: their frames are scaled back to the original size, and every bit is decided by majority over frames. They carry the
+same 64 bits (rivaGan: 32, on half a second of the clip since it takes seconds per frame) but no check, so "exact" is
+judged with the id known.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -28,16 +28,16 @@ import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from watermark_attacks import ATTACKS, jpeg
+from watermark_attacks import ATTACKS, REQUIRED, jpeg
 from watermark_clips import load, title
+from watermark_false import false_ids
 from watermark_page import curves, page, summary
 from watermark_quality import quality
+from watermark_rows import Book
 
 from thsafe.core.ids import new_watermark_id
 from thsafe.media.planes import bgr_from_i420, i420_from_bgr, split_planes
-from thsafe.watermark import PictureMarker, read_pictures
-from thsafe.watermark.reader import read_unchanged
-from thsafe.watermark.residual import accumulate, planes_of
+from thsafe.watermark import PictureMarker, read_pictures, read_presence
 
 Frame = NDArray[np.uint8]
 Frames = list[Frame]
@@ -48,6 +48,14 @@ RIVAGAN_FRAMES = 12
 RATE = 25
 SHORTER = ("x264 CRF 28", "x264 CRF 36", "x264 CRF 40")
 """Rows that are also read from the first half, one and two seconds."""
+WHOLE_FILMS: dict[str, tuple[Callable[[Frames], Frames], int, int]] = {
+    "150 kbit/s": (lambda film: film, RATE, 150),
+    "25 to 30 frames a second": (lambda film: [film[n * 5 // 6] for n in range(len(film) * 6 // 5)], 30, 0),
+    "trimmed to the second second": (lambda film: film[RATE : 2 * RATE], RATE, 0),
+}
+"""What is done to a film as a whole, frames a second, and kbit/s where they are limited."""
+STILLS = {"JPEG 50, one frame": (50, 1.0), "JPEG 75, one frame, half size": (75, 0.5)}
+"""Grade and scale of one picture."""
 DRAWN_CAST = ("cast:ada", "cast:kofi", "cast:mei")
 DELIVERY = 18
 
@@ -109,6 +117,7 @@ class Ours:
             "state": reading.state,
             "z": round(reading.confidence, 1),
             "CPU seconds": round(time.process_time() - start, 2),
+            "public mark": read_presence(frames, search=search).state,
         }
 
 
@@ -156,79 +165,68 @@ class Peer:
 
 
 def bench(
-    name: str, frames: Frames, methods: list[Ours | Peer], wanted: str, peer_attacks: str
+    name: str, frames: Frames, methods: list[Ours | Peer], wanted: str, peer_attacks: str, book: Book
 ) -> Iterator[dict[str, object]]:
-    """All rows of one clip whose attack's name holds one of the words ``wanted`` (separated by ``|``; empty: all)."""
+    """All rows of one clip that are not in the book yet; ``wanted`` as :func:`planned`."""
     for method in methods:
+        chosen = wanted if isinstance(method, Ours) else peer_attacks
+        missing = [attack for attack in planned(chosen) if not book.has(name, method.name, attack)]
+        if not missing:
+            continue
         part = frames if isinstance(method, Ours) else method.frames_of(frames)
         marked, spent = method.mark(part)
-        # Ours works on the planes that are encoded anyway, so the conversion to them is not its doing.
-        plain = [bgr_from_i420(i420_from_bgr(frame)) for frame in part] if isinstance(method, Ours) else part
-        sizes = {crf: [coded(pictures, "libx264", crf)[1] for pictures in (part, marked)] for crf in (DELIVERY, 23)}
-        yield {
-            "clip": name,
-            "method": method.name,
-            "attack": "quality",
-            "CPU ms per frame": round(spent, 2),
-            **{f"growth at CRF {crf}": round(after / before - 1, 3) for crf, (before, after) in sizes.items()},
-            **quality(plain, marked, RATE),
-        }
+        head = {"clip": name, "method": method.name}
+        if "quality" in missing:
+            # Ours works on the planes that are encoded anyway, so the conversion to them is not its doing.
+            plain = [bgr_from_i420(i420_from_bgr(frame)) for frame in part] if isinstance(method, Ours) else part
+            sizes = {crf: [coded(pictures, "libx264", crf)[1] for pictures in (part, marked)] for crf in (DELIVERY, 23)}
+            yield {
+                **head,
+                "attack": "quality",
+                "CPU ms per frame": round(spent, 2),
+                **{f"growth at CRF {crf}": round(after / before - 1, 3) for crf, (before, after) in sizes.items()},
+                **quality(plain, marked, RATE),
+            }
         delivered, _ = coded(marked, "libx264", DELIVERY)
-        chosen = wanted if isinstance(method, Ours) else peer_attacks
-        for attack, seen, kbits in attacked(delivered, chosen):
-            row = {"clip": name, "method": method.name, "attack": attack, "kbit/s": kbits}
+        for attack, seen, kbits in attacked(delivered, missing):
+            row = {**head, "attack": attack, "kbit/s": kbits}
             yield row | method.read(seen, frames[0].shape)
             if isinstance(method, Ours) and attack in SHORTER:
                 for seconds in (0.5, 1, 2):
                     few = seen[: round(seconds * RATE)]
-                    yield {**row, "attack": f"{attack}, first {seconds} s"} | method.read(
-                        few, few[0].shape, search=False
-                    )
-        for grade, scale in ((50, 1.0), (75, 0.5)):
-            attack = f"JPEG {grade}, one frame" + (", half size" if scale < 1 else "")
-            if any(word in attack for word in chosen.split("|")):
-                still = cv2.resize(
-                    delivered[len(delivered) // 2], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
-                )
-                row = {"clip": name, "method": method.name, "attack": attack}
-                yield row | method.read([jpeg(still, grade)], frames[0].shape)
+                    read = method.read(few, few[0].shape, search=False)
+                    yield {**row, "attack": f"{attack}, first {seconds} s"} | read
+        for attack, (grade, scale) in STILLS.items():
+            if attack in missing:
+                middle = delivered[len(delivered) // 2]
+                still = cv2.resize(middle, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                yield {**head, "attack": attack} | method.read([jpeg(still, grade)], frames[0].shape)
 
 
-def attacked(delivered: Frames, wanted: str) -> Iterator[tuple[str, Frames, int]]:
-    """Name, pictures and kbit/s of every row whose name holds one of the words ``wanted``."""
-    words = wanted.split("|")
+def planned(wanted: str) -> list[str]:
+    """The rows that are asked for: ``required``, or those whose name holds one of the words (separated by ``|``)."""
+    rows = ["quality", *ATTACKS, *WHOLE_FILMS, *STILLS]
+    if wanted == "required":
+        return ["quality", *(row for row in rows if row in REQUIRED)]
+    return [row for row in rows if row == "quality" or any(word in row for word in wanted.split("|"))]
+
+
+def attacked(delivered: Frames, wanted: list[str]) -> Iterator[tuple[str, Frames, int]]:
+    """Name, pictures and kbit/s of the wanted rows."""
     for attack, (change, codec, crf) in ATTACKS.items():
-        if any(word in attack for word in words):
+        if attack in wanted:
             seen, size = coded([change(frame) for frame in delivered], codec, crf)
             yield attack, seen, round(size * 8 * RATE / len(seen) / 1000)
-    for attack, change_all, rate, cap in (
-        ("150 kbit/s", lambda film: film, RATE, 150),
-        ("25 to 30 frames a second", lambda film: [film[n * 5 // 6] for n in range(len(film) * 6 // 5)], 30, 0),
-        ("trimmed to the second second", lambda film: film[RATE : 2 * RATE], RATE, 0),
-    ):
-        film = change_all(delivered)
-        if film and any(word in attack for word in words):
+    for attack, (change_all, rate, cap) in WHOLE_FILMS.items():
+        film = change_all(delivered) if attack in wanted else []
+        if film:
             seen, size = coded(film, "libx264", 28, rate=rate, cap=cap)
             yield attack, seen, round(size * 8 * rate / len(seen) / 1000)
 
 
-def false_ids(clips: dict[str, Frames], wanted: int) -> dict[str, object]:
-    """Decodings where nothing is to be found: marked and unmarked pictures, real and of noise, under wrong keys."""
-    rng = np.random.default_rng(11)
-    noise = [cv2.GaussianBlur(rng.integers(0, 256, (256, 256, 3), dtype=np.uint8), (0, 0), 1 + n % 5) for n in range(8)]
-    real = [frames[0] for frames in clips.values()]
-    marked = [Ours().mark([frame])[0][0] for frame in real]
-    evidence = [accumulate([planes_of(frame)]) for frame in (*noise, *real, *marked)]
-    count = ids = present = 0
-    while count < wanted:
-        key = rng.bytes(32)
-        for residual in evidence:
-            if residual is not None and count < wanted:
-                reading = read_unchanged(residual, {"wrong": key})
-                ids += reading.mark_id is not None
-                present += reading.state == "present"
-                count += 1
-    return {"decodings": count, "false ids": ids, "false present": present}
+def missing(book: Book, name: str, wanted: str) -> bool:
+    """Whether a clip has rows to be measured still."""
+    return any(not book.has(title(name), Ours.name, attack) for attack in planned(wanted))
 
 
 def main() -> None:
@@ -239,45 +237,36 @@ def main() -> None:
     parser.add_argument("--size", default="512x512")
     parser.add_argument("--seconds", type=Fraction, default=Fraction(3))
     parser.add_argument("--peers", nargs="*", default=list(PEERS))
-    parser.add_argument("--peer-clips", type=int, default=1000, help="how many clips the peers get")
+    parser.add_argument("--peer-clips", type=int, default=1, help="how many clips the peers get")
     parser.add_argument("--peer-attacks", default="", help="words, separated by |: the rows that the peers get")
     parser.add_argument("--attacks", default="", help="words, separated by |: only rows whose name holds one")
     parser.add_argument("--false-ids", type=int, default=0)
-    parser.add_argument("--merge", type=Path, nargs="*", default=[])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--html", type=Path)
     parser.add_argument("--curves", type=Path, help="a folder for the curves as SVG")
     given = parser.parse_args()
     width, height = (int(side) for side in given.size.split("x"))
     count = int(given.seconds * RATE)
-    clips = {title(name): load(name, width, height, count) for name in given.clips}
-    rows: list[dict[str, object]] = []
-    facts: dict[str, object] = {
-        "started": datetime.now(UTC).isoformat(timespec="minutes"),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}",
-        "clips": ", ".join(f"{name} ({len(frames)} frames)" for name, frames in clips.items()),
-    }
+    book = Book(given.json, given.size)
+    wanted = [name for name in given.clips if given.false_ids or given.peer_clips or missing(book, name, given.attacks)]
+    clips = {title(name): load(name, width, height, count) for name in wanted}
+    book.say("started", datetime.now(UTC).isoformat(timespec="minutes"))
+    book.say("machine", f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}")
     for number, (name, frames) in enumerate(clips.items()):
         peers = [Peer(peer) for peer in given.peers] if number < given.peer_clips else []
-        for found in bench(name, frames, [Ours(), *peers], given.attacks, given.peer_attacks):
-            row = {"size": given.size, **found}
-            rows.append(row)
+        for row in bench(name, frames, [Ours(), *peers], given.attacks, given.peer_attacks, book):
+            book.add(row)
             sys.stdout.write("  ".join(f"{key} {value}" for key, value in row.items()) + "\n")
             sys.stdout.flush()
-        if given.json:
-            given.json.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1))
     if given.false_ids:
-        facts |= false_ids(clips, given.false_ids)
-    for earlier in given.merge:
-        before = json.loads(earlier.read_text())
-        rows += before["rows"]
-        facts[earlier.stem] = "; ".join(f"{name} {value}" for name, value in before["facts"].items())
+        marked = [Ours().mark([frames[0]])[0][0] for frames in clips.values()]
+        for name, value in false_ids([frames[0] for frames in clips.values()], marked, given.false_ids).items():
+            book.say(name, value)
+    rows, facts = book.rows, book.facts
     head, lines = summary(rows)
     for line in (head, *lines):
         sys.stdout.write(f"{line[0]:<38}" + "".join(f"{cell:>20}" for cell in line[1:]) + "\n")
     sys.stdout.write("\n".join(f"{name}: {value}" for name, value in facts.items()) + "\n")
-    if given.json:
-        given.json.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1))
     if given.html:
         given.html.write_text(page(rows, facts))
     if given.curves:

@@ -110,6 +110,21 @@ def _perspective(frame: Frame) -> Frame:
     return cv2.warpPerspective(frame, matrix, (width, height))  # type: ignore[no-any-return]
 
 
+def _screen(frame: Frame) -> Frame:
+    """A stand-in for a camera before a screen: its coloured grid, a slant, blur, grain and a new gamma."""
+    height, width = frame.shape[:2]
+    large = cv2.resize(frame, (3 * width, 3 * height), interpolation=cv2.INTER_NEAREST)
+    grid = np.full((3 * height, 3 * width, 3), 0.35, dtype=np.float32)
+    for channel, column in ((2, 0), (1, 1), (0, 2)):
+        grid[:, column::3, channel] = 1.0
+    grid[2::3] *= 0.6
+    lit = np.clip(large * grid * 1.9, 0, 255).astype(np.uint8)
+    seen = cv2.resize(_perspective(lit), (round(1.17 * width), round(1.17 * height)), interpolation=cv2.INTER_LINEAR)
+    seen = cv2.GaussianBlur(seen, (0, 0), 1.0)[: height // 2 * 2, : width // 2 * 2]
+    curve = np.rint(255 * (np.arange(256) / 255) ** 0.85).astype(np.uint8)
+    return _noise(cv2.LUT(seen, curve))
+
+
 ATTACKS: dict[str, tuple[Callable[[Frame], Frame], str, int]] = {
     **{f"x264 CRF {crf}": (_same, "libx264", crf) for crf in (23, 28, 33, 36, 40, 44)},
     "x265 CRF 28": (_same, "libx265", 28),
@@ -153,4 +168,12 @@ ATTACKS: dict[str, tuple[Callable[[Frame], Frame], str, int]] = {
     "mirrored, crop 20 %, half, CRF 36": (lambda f: _scale(0.5, 0.5)(_crop(0.2)(f[:, ::-1])), "libx264", 36),
     "half, crop, CRF 33": (lambda f: _scale(0.5, 0.5)(_crop(0.1)(f)), "libx264", 33),
     "perspective (not claimed)": (_perspective, "libx264", 28),
+    "screen filmed, simulated (not claimed)": (_screen, "libx264", 23),
 }
+REQUIRED = (
+    *(f"x264 CRF {crf}" for crf in (28, 33, 36)),
+    *("x265 CRF 28", "VP9 40", "AV1 40", "half size", "third size", "crop 25 %", "9:16", "mirrored", "letterbox 0.7"),
+    *("stretch 0.85", "turn 3 degrees", "turn 5, zoomed", "brighter, flatter", "blur 2", "overlay 20 %"),
+    *("25 to 30 frames a second", "trimmed to the second second", "JPEG 50, one frame"),
+)
+"""Rows for which a bar is set; chosen by the word ``required``."""

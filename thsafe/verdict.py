@@ -69,6 +69,10 @@ def conclude(evidence: Sequence[Evidence]) -> tuple[Verdict, str]:
             Verdict.SIGNS_OF_SYNTHESIS,
             "The sound carries a watermark that only generated media get; the picture shows none.",
         )
+    public = by_check.get("public-mark")
+    if public and public.status is Status.FOUND:
+        # A published key: whoever wants a real recording doubted can write this mark into it.
+        return Verdict.INCONCLUSIVE, f"No credentials and no readable watermark. {public.summary}"
     return (
         Verdict.INCONCLUSIVE,
         "No credentials and no readable watermark: where this file comes from is unknown.",

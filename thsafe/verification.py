@@ -23,6 +23,7 @@ from thsafe.installation import Installation
 from thsafe.recovery import check_recovery
 from thsafe.soundmark import check_sound_mark
 from thsafe.verdict import conclude
+from thsafe.watermark.describe import PUBLIC_MARK, presence_evidence
 
 if TYPE_CHECKING:
     from thsafe.media.probe import MediaInfo
@@ -246,6 +247,17 @@ def _check_watermark(examination: Examination) -> Evidence:
     return watermark_evidence(examination.reading)
 
 
+def _check_public_mark(examination: Examination) -> Evidence:
+    """The public presence mark, where no private one has told more; it needs no key."""
+    from thsafe.watermark.presence import read_presence
+
+    if examination.info.kind is MediaKind.AUDIO:
+        return not_evaluated(PUBLIC_MARK, "Not needed: sound carries no public mark.", code="NOT-NEEDED")
+    if examination.reading is not None and examination.reading.state in {"id", "present"}:
+        return not_evaluated(PUBLIC_MARK, "Not needed: the watermark of this installation is there.", code="NOT-NEEDED")
+    return presence_evidence(read_presence(frame for _, frame in examination.sampled()))
+
+
 def _check_container(examination: Examination) -> Evidence:
     """What the container itself says, and how it was put together: context without a score."""
     from thsafe.media.packaging import read_packaging
@@ -280,6 +292,7 @@ _CHECKS: dict[str, Check] = {
     "credentials": _check_credentials,
     _LOG_REFERENCE: _check_log_reference,
     "watermark": _check_watermark,
+    PUBLIC_MARK: _check_public_mark,
     "sound-watermark": check_sound_mark,
     "recovery": check_recovery,
     "container": _check_container,
@@ -306,7 +319,9 @@ def _limits(evidence: list[Evidence], examination: Examination, *, asked: bool) 
     if examination.installation is None:
         limits.append("Watermarks and the log were not consulted: this machine has no thsafe keys.")
     else:
-        limits.append("Watermarks can be read only with their key; marks of other installations are not seen here.")
+        limits.append("Watermark ids can be read only with their key; those of other installations are not seen here.")
+    if any(item.check == PUBLIC_MARK and item.status is Status.FOUND for item in evidence):
+        limits.append("The public mark has a published key: anyone can write it into a real recording or take it out.")
     limits += _stale_lists(examination.home)
     if examination.at is not None:
         limits.append(

@@ -1,7 +1,8 @@
 """Invisible marks in picture and sound: a 64-bit pointer to the signed manifest, never evidence by itself.
 
 ``PictureMarker`` and ``SoundMarker`` write while a video is published; ``read_video``, ``read_pictures`` and
-``read_sound`` look for the mark in anyone's media. Nothing here takes a mark out.
+``read_sound`` look for the mark in anyone's media;
+``read_presence`` needs no key and says no more than that a mark is there. Nothing here takes a mark out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from thsafe.watermark.files import read_video
     from thsafe.watermark.picture import PictureMarker
+    from thsafe.watermark.presence import read_presence
     from thsafe.watermark.reader import read_pictures
     from thsafe.watermark.reading import Geometry, MarkReading, Segment
     from thsafe.watermark.sound import SoundMarker
@@ -28,6 +30,7 @@ __all__ = [
     "Segment",
     "SoundMarker",
     "read_pictures",
+    "read_presence",
     "read_sound",
     "read_video",
 ]
@@ -39,6 +42,7 @@ _HOMES = {
     "Segment": "reading",
     "SoundMarker": "sound",
     "read_pictures": "reader",
+    "read_presence": "presence",
     "read_sound": "soundreader",
     "read_video": "files",
 }

@@ -9,6 +9,8 @@ from thsafe.core.types import Evidence, Status
 if TYPE_CHECKING:
     from thsafe.watermark.reading import MarkReading
 
+PUBLIC_MARK = "public-mark"
+
 _STATUS = {
     "id": Status.FOUND,
     "present": Status.FOUND,
@@ -56,3 +58,23 @@ def watermark_evidence(reading: MarkReading) -> Evidence:
             "reason": reading.reason,
         },
     )
+
+
+def presence_evidence(reading: MarkReading) -> Evidence:
+    """One finding, check ``public-mark``: a hint for people, without weight in the verdict."""
+    match reading.state:
+        case "present":
+            status, code = Status.FOUND, "PRESENT"
+            summary = "The public mark of thsafe is there: a hint that software made this, which anyone can also forge."
+        case "not-evaluated":
+            status, code, summary = Status.NOT_EVALUATED, "NOT-EVALUATED", reading.reason
+        case _:
+            status, code = Status.ABSENT, "ABSENT"
+            summary = "The public mark of thsafe was not found; that says nothing."
+    detail = {
+        "state": reading.state,
+        "confidence": round(reading.confidence, 2),
+        "false_alarm": reading.false_alarm,
+        "frames_read": reading.frames_read,
+    }
+    return Evidence(check=PUBLIC_MARK, status=status, summary=summary, code=code, detail=detail)

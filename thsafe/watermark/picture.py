@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from thsafe.core.errors import UsageError
 from thsafe.watermark import payload
-from thsafe.watermark.carriers import PLANES, SIDE, tile
+from thsafe.watermark.carriers import PLANES, PUBLIC_KEY, SIDE, tile
 
 if TYPE_CHECKING:
     from thsafe.media.planes import Plane, Planes
@@ -25,12 +25,12 @@ LEAST_PSNR = 41.2
 """dB over B, G and R: luma-only measures overlook a chroma pattern."""
 _RGB_COST = (1.355, 1.41, 1.07)
 """Mean square error over R, G and B per unit of Y, U, V error (BT.601 studio range: squares of the inverse matrix)."""
-_PLAIN_RMS = (0.43, 0.92, 0.85)
+_PLAIN_RMS = (0.40, 0.92, 0.85)
 """Rms in code values on a plain bright surface; the limits are 0.8, 1.3 and 1.1."""
-_TEXTURE_GAIN = (0.15, 0.45, 0.45)
+_TEXTURE_GAIN = (0.05, 0.45, 0.45)
 _MOST_GAIN = (2.0, 2.6, 2.6)
 _FACE_LUMA = 0.8
-_SIZES, _STRENGTHS = (300, 512, 720, 1080), (1.12, 1.0, 0.85, 0.8)
+_SIZES, _STRENGTHS = (300, 512, 720, 1080), (1.12, 1.0, 0.77, 0.74)
 """Pixels of the shorter side and the strength there: small pictures have fewer pixels to carry the same id."""
 _REFRESH_DIFFERENCE = 5.0
 """Mean change of the 64-cell thumbnail, in code values, that calls for a new mask."""
@@ -77,7 +77,8 @@ class PictureMarker:
         face_box: x0, y0, x1, y1 as shares of width and height; luma is marked more gently there.
 
     Raises:
-        UsageError: ``watermark.size`` when a side is odd or below 16 pixels; ``watermark.id`` for a malformed id.
+        UsageError: ``watermark.size`` when a side is odd or below 16 pixels; ``watermark.id`` for a malformed id;
+            ``watermark.public-key`` for the published key.
     """
 
     def __init__(
@@ -96,6 +97,14 @@ class PictureMarker:
                 found=f"{width}x{height}",
                 rule="I420 pictures have even sides",
                 next_step="scale or pad the frames to even sides",
+            )
+        if key == PUBLIC_KEY:
+            raise UsageError(
+                "The key of the public mark cannot carry an id.",
+                code="watermark.public-key",
+                found="the published key",
+                rule="ids are marked with a key that only this installation has",
+                next_step="thsafe keys new",
             )
         code = payload.encode(key, mark_id)
         self._patterns = tuple(

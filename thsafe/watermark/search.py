@@ -23,7 +23,8 @@ _COARSE = SIDE // 2
 _SMALLEST, _SMALL, _LARGEST, _STEP = 0.32, 0.55, 2.35, 0.0075
 _MOST_CANDIDATES = 5
 _LARGEST_INSET = 0.75
-_WHOLE = (WHOLE,)
+_BOTH = [(0, False), (0, True)]
+_TURNED = [(turns, flip) for turns in (1, 2, 3) for flip in (False, True)]
 _WINDOWS: tuple[Window, ...] = tuple(
     (x, y, x + 0.6, y + 0.6) for x, y in ((0.0, 0.0), (0.4, 0.0), (0.0, 0.4), (0.4, 0.4), (0.2, 0.2))
 )
@@ -107,12 +108,7 @@ def _scales(smallest: float, largest: float, step: float = _STEP) -> list[float]
 
 def stages(views: Views, key: bytes) -> Iterator[list[Pose]]:
     """Refined candidates, likeliest first, stage by stage from common changes to rare ones."""
-    both = [(0, False), (0, True)]
-    turned = [(turns, flip) for turns in (1, 2, 3) for flip in (False, True)]
-    same = [Pose()]
-    # Whatever is shown that small fills a part of the picture, where a scale need not be met so exactly.
-    scales = [*_scales(_SMALLEST, _SMALL, 1.5 * _STEP), *_scales(_SMALL, _LARGEST)]
-    sized = [Pose(scale_x=scale, scale_y=scale) for scale in scales]
+    yield from common_stages(views, key)
     stretched = [
         pose
         for scale in _scales(0.5, 2.0)
@@ -124,20 +120,40 @@ def stages(views: Views, key: bytes) -> Iterator[list[Pose]]:
         if abs(tilt) > 0.1
         for scale in _scales(0.88, 1.16, 0.011)
     ]
-    small = [Pose(scale_x=scale, scale_y=scale) for scale in _scales(_SMALLEST, _LARGEST_INSET, 2 * _STEP)]
+    small = _sized(_scales(_SMALLEST, _LARGEST_INSET, 2 * _STEP))
     for poses, orientations, windows in (
-        (same, [(0, True), *turned], _WHOLE),
-        (sized, both, _WHOLE),
-        (stretched, both, _WHOLE),
-        (tilted, [(0, False)], _WHOLE),
-        (small, both, _WINDOWS),
-        ([pose for pose in sized if pose.scale_x >= _SMALL], turned, _WHOLE),
+        (stretched, _BOTH, (WHOLE,)),
+        (tilted, [(0, False)], (WHOLE,)),
+        (small, _BOTH, _WINDOWS),
+        (_sized(_scales(_SMALL, _LARGEST)), _TURNED, (WHOLE,)),
     ):
-        found = [
-            (pose, window) for window in windows for pose in _distinct(_coarse(views[window], key, poses, orientations))
-        ]
-        with ThreadPoolExecutor(_THREADS) as pool:
-            yield list(pool.map(lambda one: _refined(views[one[1]], key, one[0]), _promising(found)))
+        yield _stage(views, key, poses, orientations, windows)
+
+
+def common_stages(views: Views, key: bytes) -> Iterator[list[Pose]]:
+    """The first of them: mirrored, turned by quarters, cropped, framed, shown smaller or larger."""
+    # Whatever is shown that small fills a part of the picture, where a scale need not be met so exactly.
+    scales = [*_scales(_SMALLEST, _SMALL, 1.5 * _STEP), *_scales(_SMALL, _LARGEST)]
+    yield _stage(views, key, [Pose()], [(0, False), (0, True), *_TURNED])
+    yield _stage(views, key, _sized(scales), _BOTH)
+
+
+def _sized(scales: Iterable[float]) -> list[Pose]:
+    return [Pose(scale_x=scale, scale_y=scale) for scale in scales]
+
+
+def _stage(
+    views: Views,
+    key: bytes,
+    poses: Sequence[Pose],
+    orientations: Sequence[tuple[int, bool]],
+    windows: Sequence[Window] = (WHOLE,),
+) -> list[Pose]:
+    found = [
+        (pose, window) for window in windows for pose in _distinct(_coarse(views[window], key, poses, orientations))
+    ]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(lambda one: _refined(views[one[1]], key, one[0]), _promising(found)))
 
 
 def _promising(found: Sequence[tuple[Pose, Window]]) -> list[tuple[Pose, Window]]:

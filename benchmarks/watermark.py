@@ -248,19 +248,23 @@ def main() -> None:
     width, height = (int(side) for side in given.size.split("x"))
     count = int(given.seconds * RATE)
     book = Book(given.json, given.size)
-    wanted = [name for name in given.clips if given.false_ids or given.peer_clips or missing(book, name, given.attacks)]
-    clips = {title(name): load(name, width, height, count) for name in wanted}
     book.say("started", datetime.now(UTC).isoformat(timespec="minutes"))
     book.say("machine", f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}")
-    for number, (name, frames) in enumerate(clips.items()):
-        peers = [Peer(peer) for peer in given.peers] if number < given.peer_clips else []
-        for row in bench(name, frames, [Ours(), *peers], given.attacks, given.peer_attacks, book):
+    first = []
+    for number, name in enumerate(given.clips):
+        with_peers = number < given.peer_clips
+        if not (given.false_ids or with_peers or missing(book, name, given.attacks)):
+            continue
+        frames = load(name, width, height, count)
+        first.append(frames[0])
+        methods = [Ours(), *(Peer(peer) for peer in given.peers if with_peers)]
+        for row in bench(title(name), frames, methods, given.attacks, given.peer_attacks, book):
             book.add(row)
             sys.stdout.write("  ".join(f"{key} {value}" for key, value in row.items()) + "\n")
             sys.stdout.flush()
     if given.false_ids:
-        marked = [Ours().mark([frames[0]])[0][0] for frames in clips.values()]
-        for name, value in false_ids([frames[0] for frames in clips.values()], marked, given.false_ids).items():
+        marked = [Ours().mark([frame])[0][0] for frame in first]
+        for name, value in false_ids(first, marked, given.false_ids).items():
             book.say(name, value)
     rows, facts = book.rows, book.facts
     head, lines = summary(rows)

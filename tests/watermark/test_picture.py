@@ -161,6 +161,8 @@ CHANGES = {
     "a quarter turn": (lambda frame: np.ascontiguousarray(np.rot90(frame)), {"rotation": 90.0}),
     "upside down": (lambda frame: np.ascontiguousarray(np.rot90(frame, 2)), {"rotation": 180.0}),
     "tilt": (turned(2.5), {"rotation": 2.5}),
+    "tilt to the limit, zoomed": (turned(-5.0, 1.12), {"rotation": -5.0, "scale_x": 1.12}),
+    "9:16": (crop(0.0, 1.0, 0.2, 0.7625), {"dx": SIDE * 0.8}),
 }
 
 
@@ -190,8 +192,12 @@ def test_a_changed_frame_rate_and_order_do_not_matter(delivered):
     assert read(through([i420_from_bgr(frame) for frame in kept], 26), search=False).mark_id == MARK
 
 
-def test_one_jpeg_50_picture_is_enough(delivered):
-    written, coded = cv2.imencode(".jpg", delivered[30], [cv2.IMWRITE_JPEG_QUALITY, 50])
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [(".jpg", [cv2.IMWRITE_JPEG_QUALITY, 50]), (".webp", [cv2.IMWRITE_WEBP_QUALITY, 50]), (".png", [])],
+)
+def test_one_picture_is_enough(delivered, suffix, options):
+    written, coded = cv2.imencode(suffix, delivered[30], options)
     assert written
     reading = read_pictures([cv2.imdecode(coded, cv2.IMREAD_COLOR)], KEYS)
     assert (reading.mark_id, reading.frames_read) == (MARK, 1)
@@ -200,6 +206,12 @@ def test_one_jpeg_50_picture_is_enough(delivered):
 def test_another_key_sees_nothing(delivered):
     reading = read_pictures(delivered[::6], {"other": OTHER}, search=False)
     assert (reading.state, reading.mark_id) == ("absent", None)
+
+
+def test_a_mark_is_found_under_any_of_several_keys_when_the_picture_was_changed(delivered):
+    keys = {"new": OTHER, "old": bytes(32), "oldest": KEY}
+    reading = read(attacked(delivered, CHANGES["crop 25 %"][0], step=3), keys)
+    assert (reading.mark_id, reading.key_name) == (MARK, "oldest")
 
 
 def test_the_second_key_is_tried_too(delivered):

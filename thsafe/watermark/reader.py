@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from thsafe.watermark import payload, polar
@@ -139,14 +140,13 @@ def read_changed(
     """
     best, best_name = Pose(), ""
     views = Views(fine)
-    for name, key in keys.items():
-        decodes = 0
-        for candidates in stages(views, key):
+    left = dict.fromkeys(keys, _SEARCH_DECODES)
+    # Stage by stage for all keys: a common change under an old key comes before a rare one under the new.
+    for found in zip(*(stages(views, key) for key in keys.values()), strict=True):
+        for (name, key), candidates in zip(keys.items(), found, strict=True):
             for candidate in candidates:
-                for pose, aligned in _attempts(fine, runs, candidate, key):
-                    if decodes >= _SEARCH_DECODES:
-                        break
-                    decodes += 1
+                for pose, aligned in islice(_attempts(fine, runs, candidate, key), left[name]):
+                    left[name] -= 1
                     mark_id = payload.decode(key, listen(aligned, key).llr)
                     if mark_id is not None:
                         where, most = geometry(pose), MOST_DECODES * len(keys)

@@ -176,17 +176,6 @@ def bench(
         part = frames if isinstance(method, Ours) else method.frames_of(frames)
         marked, spent = method.mark(part)
         head = {"clip": name, "method": method.name}
-        if "quality" in missing:
-            # Ours works on the planes that are encoded anyway, so the conversion to them is not its doing.
-            plain = [bgr_from_i420(i420_from_bgr(frame)) for frame in part] if isinstance(method, Ours) else part
-            sizes = {crf: [coded(pictures, "libx264", crf)[1] for pictures in (part, marked)] for crf in (DELIVERY, 23)}
-            yield {
-                **head,
-                "attack": "quality",
-                "CPU ms per frame": round(spent, 2),
-                **{f"growth at CRF {crf}": round(after / before - 1, 3) for crf, (before, after) in sizes.items()},
-                **quality(plain, marked, RATE),
-            }
         delivered, _ = coded(marked, "libx264", DELIVERY)
         for attack, seen, kbits in attacked(delivered, missing):
             row = {**head, "attack": attack, "kbit/s": kbits}
@@ -201,6 +190,17 @@ def bench(
                 middle = delivered[len(delivered) // 2]
                 still = cv2.resize(middle, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
                 yield {**head, "attack": attack} | method.read([jpeg(still, grade)], frames[0].shape)
+        if "quality" in missing:
+            # Ours works on the planes that are encoded anyway, so the conversion to them is not its doing.
+            plain = [bgr_from_i420(i420_from_bgr(frame)) for frame in part] if isinstance(method, Ours) else part
+            sizes = {crf: [coded(pictures, "libx264", crf)[1] for pictures in (part, marked)] for crf in (DELIVERY, 23)}
+            yield {
+                **head,
+                "attack": "quality",
+                "CPU ms per frame": round(spent, 2),
+                **{f"growth at CRF {crf}": round(after / before - 1, 3) for crf, (before, after) in sizes.items()},
+                **quality(plain, marked, RATE),
+            }
 
 
 def planned(wanted: str) -> list[str]:

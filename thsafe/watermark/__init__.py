@@ -1,8 +1,8 @@
 """Invisible marks in picture and sound: a 64-bit pointer to the signed manifest, never evidence by itself.
 
 ``PictureMarker`` and ``SoundMarker`` write while a video is published; ``read_video``, ``read_pictures`` and
-``read_sound`` look for the mark in anyone's media;
-``read_presence`` needs no key and says no more than that a mark is there. Nothing here takes a mark out.
+``read_sound`` look for the mark in anyone's media; ``read_presence`` needs no key and says no more than that a mark is
+there. Nothing here takes a mark out.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from thsafe.watermark.carriers import PUBLIC_KEY
     from thsafe.watermark.files import read_video
     from thsafe.watermark.picture import PictureMarker
     from thsafe.watermark.presence import read_presence
@@ -24,6 +25,7 @@ ALGORITHM = "io.github.thsafe.watermark.1"
 
 __all__ = [
     "ALGORITHM",
+    "PUBLIC_KEY",
     "Geometry",
     "MarkReading",
     "PictureMarker",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "PUBLIC_KEY": "carriers",
     "Geometry": "reading",
     "MarkReading": "reading",
     "PictureMarker": "picture",

@@ -30,20 +30,14 @@ _PADDING = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _PlaneSpectrum:
-    values: NDArray[np.float32]
-    """(rows, columns, 2): real and imaginary parts, frequency 0 in the middle, mean power 1 at each frequency."""
-    middle: Floats
-    """(column, row) of frequency 0."""
-    pitch: Floats
-    """Samples per cycle per cell, along columns and rows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PlaneSpectra:
-    """Y, U and V of one picture of evidence, or of a window of it."""
+    """Y, U and V of one picture of evidence, or of a window of it, on the cell grid."""
 
-    planes: tuple[_PlaneSpectrum, ...]
+    values: NDArray[np.float32]
+    """(3 rows, columns, 2): one plane below the other, real and imaginary parts, frequency 0 in the middle of each;
+    mean power 1 at each frequency."""
+    lengths: tuple[int, int]
+    """Columns and rows of one plane's spectrum."""
     size: tuple[int, int]
     """Columns and rows of cells of the whole picture."""
     offset: tuple[float, float]
@@ -52,15 +46,14 @@ class PlaneSpectra:
     @classmethod
     def of(cls, residual: Residual, window: Window = WHOLE) -> PlaneSpectra:
         """Transform what lies in a window."""
+        import scipy.fft
+
         columns, rows = residual.grid
         x0, y0, x1, y1 = (round(share * side) for share, side in zip(window, 2 * residual.grid, strict=True))
-        planes = []
-        for plane in residual.planes:
-            fine = plane.shape[0] // rows
-            part = plane[y0 * fine : y1 * fine, x0 * fine : x1 * fine]
-            planes.append(_transformed(part, fine))
+        across, down = (scipy.fft.next_fast_len(_PADDING * side) for side in (x1 - x0, y1 - y0))
+        values = np.concatenate([_transformed(plane[y0:y1, x0:x1], (down, across)) for plane in residual.planes])
         offset = ((x0 + x1 - columns) / 2, (y0 + y1 - rows) / 2)
-        return cls(planes=tuple(planes), size=(columns, rows), offset=offset)
+        return cls(values=values, lengths=(across, down), size=(columns, rows), offset=offset)
 
     def rated(self, pose: Pose, key: bytes, side: int = SIDE) -> Pose:
         """The pose with the shift at which the synchronisation carriers agree best, and their z there.
@@ -74,13 +67,19 @@ class PlaneSpectra:
         import scipy.fft
 
         back = _undone(pose)
+        known = _known(key, side)
+        columns, rows = self.lengths
+        # Cycles per tile to samples of the spectrum; each plane's lies below the one before.
+        pitch = np.array([[columns / SIDE], [rows / SIDE]])
+        across, down = ((pitch * back) @ known.frequency).astype(np.float32)
+        inside = np.abs(down) < rows // 2 - 2
+        across += columns // 2
+        down += rows // 2 + rows * known.plane
+        seen = cv2.remap(self.values, across[None], down[None], cv2.INTER_CUBIC)
+        heard = seen.view(np.complex64).ravel() * known.weight * inside
         product = np.zeros((side, side // 2 + 1), dtype=np.complex64)
-        for plane, name in zip(self.planes, PLANES, strict=True):
-            known = _known(key, name, side)
-            places = (plane.pitch[:, None] * (back / SIDE)) @ known.frequency + plane.middle[:, None]
-            across, down = places.astype(np.float32)
-            seen = cv2.remap(plane.values, across[None], down[None], cv2.INTER_CUBIC)
-            product.ravel()[known.place] += seen.view(np.complex64).ravel() * known.weight
+        for part in known.parts:
+            product.ravel()[known.place[part]] += heard[part]
         scores = scipy.fft.irfft2(product, s=(side, side))
         best = int(np.argmax(scores))
         row, column = divmod(best, side)
@@ -112,53 +111,60 @@ def _undone(pose: Pose) -> Floats:
     return back
 
 
-def _transformed(part: Grid, fine: int) -> _PlaneSpectrum:
-    """The whitened spectrum of one plane about its middle; ``fine`` samples per cell."""
+def _transformed(part: Grid, lengths: tuple[int, int]) -> NDArray[np.float32]:
+    """The whitened spectrum of one plane about its middle, padded to ``lengths`` (rows, columns)."""
     import scipy.fft
 
-    lengths = [scipy.fft.next_fast_len(_PADDING * side) for side in part.shape]
-    spectrum = scipy.fft.fftshift(scipy.fft.fft2(part, s=lengths, workers=2))
+    spectrum = scipy.fft.fftshift(scipy.fft.fft2(part, s=lengths))
     down, across = (scipy.fft.fftshift(scipy.fft.fftfreq(length)) for length in lengths)
-    for axis, frequency in enumerate((down, across)):
-        ramp = np.exp(2j * np.pi * frequency * (part.shape[axis] - 1) / 2).astype(np.complex64)
-        spectrum *= ramp[:, None] if axis == 0 else ramp
-    rings = np.rint(SIDE * fine * np.hypot(down[:, None], across[None, :])).astype(np.intp).ravel()
+    spectrum *= np.exp(1j * np.pi * down * (part.shape[0] - 1)).astype(np.complex64)[:, None]
+    spectrum *= np.exp(1j * np.pi * across * (part.shape[1] - 1)).astype(np.complex64)
+    rings = np.rint(SIDE * np.hypot(down[:, None], across[None, :])).astype(np.intp).ravel()
     power = (spectrum.real**2 + spectrum.imag**2).ravel()
     mean = np.maximum(np.bincount(rings, weights=power) / np.maximum(np.bincount(rings), 1), 1e-12)
     scale = (1 / np.sqrt(mean)).astype(np.float32)[rings]
     over = power * scale**2 / LOUDEST**2
     scale[over > 1] /= np.sqrt(over[over > 1])
     spectrum *= scale.reshape(spectrum.shape)
-    return _PlaneSpectrum(
-        values=spectrum.view(np.float32).reshape(*spectrum.shape, 2),
-        middle=np.array([lengths[1] // 2, lengths[0] // 2], dtype=np.float64),
-        pitch=np.array([lengths[1], lengths[0]], dtype=np.float64) / fine,
-    )
+    parts: NDArray[np.float32] = spectrum.view(np.float32).reshape(*spectrum.shape, 2)
+    return parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """The synchronisation carriers of one plane that fit a grid of shifts."""
+    """The synchronisation carriers of Y, U and V, one after another, that fit a grid of shifts."""
 
     frequency: Floats
     """(2, n): cycles per tile along columns and rows."""
+    plane: NDArray[np.float32]
+    """(n,): 0, 1 or 2."""
     weight: NDArray[np.complex64]
     """(n,): what undoes a carrier's phase, the louder the likelier it arrives."""
     place: NDArray[np.intp]
     """(n,): flat index in the ``rfft2`` layout of the grid."""
+    parts: tuple[slice, ...]
+    """Where each plane's carriers stand."""
 
 
-@lru_cache(maxsize=48)
-def _known(key: bytes, plane: str, side: int) -> _Known:
-    part = carriers(key, plane)
-    down = np.where(part.row < SIDE // 2, part.row, part.row - SIDE)
-    # Column 0 would have to be set with its mirror image; so few carriers are not missed.
-    fits = part.sync & (part.column > 0) & (part.column < side // 2) & (np.abs(down) < side // 2)
-    across, down = part.column[fits], down[fits]
+@lru_cache(maxsize=16)
+def _known(key: bytes, side: int) -> _Known:
+    frequency, weight, parts = [], [], []
+    count = 0
+    for plane in PLANES:
+        part = carriers(key, plane)
+        down = np.where(part.row < SIDE // 2, part.row, part.row - SIDE)
+        # Column 0 would have to be set with its mirror image; so few carriers are not missed.
+        fits = part.sync & (part.column > 0) & (part.column < side // 2) & (np.abs(down) < side // 2)
+        frequency.append(np.stack([part.column[fits], down[fits]]))
+        weight.append(np.conj(part.phase[fits]) * part.radius[fits] ** SYNC_SLOPE)
+        parts.append(slice(count, count := count + int(fits.sum())))
+    across, down = np.concatenate(frequency, axis=1)
     return _Known(
         frequency=np.stack([across, down]).astype(np.float64),
-        weight=(np.conj(part.phase[fits]) * part.radius[fits] ** SYNC_SLOPE).astype(np.complex64),
+        plane=np.repeat(np.arange(len(PLANES)), [part.stop - part.start for part in parts]).astype(np.float32),
+        weight=np.concatenate(weight).astype(np.complex64),
         place=(down % side) * (side // 2 + 1) + across,
+        parts=tuple(parts),
     )
 
 

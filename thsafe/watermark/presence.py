@@ -14,7 +14,7 @@ from thsafe.watermark.carriers import PUBLIC_KEY
 from thsafe.watermark.pose import Pose
 from thsafe.watermark.reader import geometry, tail
 from thsafe.watermark.reading import Geometry, MarkReading
-from thsafe.watermark.residual import accumulate, planes_of, refine
+from thsafe.watermark.residual import accumulate, planes_of
 from thsafe.watermark.search import Views, common_stages
 from thsafe.watermark.spectrum import fold, sync_z, whiten
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 KEY_NAME: Final = "public"
 UNCHANGED_Z: Final = 5.2
 """Sync statistic that says "present" where nothing was searched: p = 1e-7."""
-SEARCHED_Z: Final = 7.5
+SEARCHED_Z: Final = 7.6
 """The same after the search: p < 1e-6 over :data:`_TESTS`."""
-_TESTS: Final = 2e7
+_TESTS: Final = 4e7
 """Correlations that the search looks at, rounded up."""
 
 
@@ -41,8 +41,7 @@ def read_presence(frames: Iterable[Plane | Planes], *, search: bool = True) -> M
         ``present``, ``absent``, or ``not-evaluated`` when there was no picture; never an id.
     """
     kept = [planes_of(frame) for frame in frames]
-    kept = [planes for planes in kept if planes.y.shape == kept[0].y.shape]
-    evidence = accumulate(kept)
+    evidence = accumulate(planes for planes in kept if planes.y.shape == kept[0].y.shape)
     if evidence is None:
         return MarkReading(state="not-evaluated", reason="There was no picture to read.")
     plain = sync_z([whiten(fold(plane)) for plane in evidence.planes], PUBLIC_KEY)
@@ -50,7 +49,7 @@ def read_presence(frames: Iterable[Plane | Planes], *, search: bool = True) -> M
         return _present(plain, tail(plain), evidence.frames, Geometry())
     if search:
         best = Pose()
-        for candidates in common_stages(Views(refine(evidence, kept)), PUBLIC_KEY):
+        for candidates in common_stages(Views(evidence), PUBLIC_KEY):
             best = max(best, *candidates, key=lambda one: one.z)
             if best.z >= SEARCHED_Z:
                 return _present(best.z, min(1.0, _TESTS * tail(best.z)), evidence.frames, geometry(best))

@@ -139,7 +139,7 @@ def read_changed(
         runs: The evidence of ``residual`` in parts, to be weighed when the whole is not readable.
     """
     best, best_name = Pose(), ""
-    views = Views(fine)
+    views = Views(residual)
     left = dict.fromkeys(keys, _SEARCH_DECODES)
     # Stage by stage for all keys: a common change under an old key comes before a rare one under the new.
     for found in zip(*(stages(views, key) for key in keys.values()), strict=True):

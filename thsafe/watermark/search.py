@@ -20,7 +20,7 @@ from thsafe.watermark.pose import Pose
 from thsafe.watermark.residual import Residual
 
 _COARSE = SIDE // 2
-_SMALLEST, _SMALL, _LARGEST, _STEP = 0.32, 0.55, 2.35, 0.0075
+_SMALLEST, _SMALL, _LARGEST, _STEP = 0.32, 0.55, 2.35, 0.009
 _MOST_CANDIDATES = 5
 _LARGEST_INSET = 0.75
 _BOTH = [(0, False), (0, True)]
@@ -42,16 +42,16 @@ class Views:
     """The spectra of a picture of evidence and of windows of it, made when first asked for, whatever the key.
 
     Args:
-        fine: Evidence, with luma as fine as the pictures have it (:func:`thsafe.watermark.residual.refine`).
+        residual: Evidence on the cell grid.
     """
 
-    def __init__(self, fine: Residual) -> None:
-        self._fine = fine
+    def __init__(self, residual: Residual) -> None:
+        self._residual = residual
         self._made: dict[Window, PlaneSpectra] = {}
 
     def __getitem__(self, window: Window) -> PlaneSpectra:
         if window not in self._made:
-            self._made[window] = PlaneSpectra.of(self._fine, window)
+            self._made[window] = PlaneSpectra.of(self._residual, window)
         return self._made[window]
 
 
@@ -120,12 +120,12 @@ def stages(views: Views, key: bytes) -> Iterator[list[Pose]]:
         if abs(tilt) > 0.1
         for scale in _scales(0.88, 1.16, 0.011)
     ]
-    small = _sized(_scales(_SMALLEST, _LARGEST_INSET, 2 * _STEP))
+    small = _sized(_scales(_SMALLEST, _LARGEST_INSET, 1.7 * _STEP))
     for poses, orientations, windows in (
         (stretched, _BOTH, (WHOLE,)),
         (tilted, [(0, False)], (WHOLE,)),
         (small, _BOTH, _WINDOWS),
-        (_sized(_scales(_SMALL, _LARGEST)), _TURNED, (WHOLE,)),
+        (_sized(_scales(_SMALL, _LARGEST, 1.3 * _STEP)), _TURNED, (WHOLE,)),
     ):
         yield _stage(views, key, poses, orientations, windows)
 
@@ -133,7 +133,7 @@ def stages(views: Views, key: bytes) -> Iterator[list[Pose]]:
 def common_stages(views: Views, key: bytes) -> Iterator[list[Pose]]:
     """The first of them: mirrored, turned by quarters, cropped, framed, shown smaller or larger."""
     # Whatever is shown that small fills a part of the picture, where a scale need not be met so exactly.
-    scales = [*_scales(_SMALLEST, _SMALL, 1.5 * _STEP), *_scales(_SMALL, _LARGEST)]
+    scales = [*_scales(_SMALLEST, _SMALL, 1.3 * _STEP), *_scales(_SMALL, _LARGEST)]
     yield _stage(views, key, [Pose()], [(0, False), (0, True), *_TURNED])
     yield _stage(views, key, _sized(scales), _BOTH)
 

@@ -29,7 +29,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from watermark_attacks import ATTACKS, REQUIRED, jpeg
-from watermark_clips import load, title
+from watermark_clips import animated, load, title
 from watermark_false import false_ids
 from watermark_page import curves, page, summary
 from watermark_quality import quality
@@ -52,6 +52,7 @@ WHOLE_FILMS: dict[str, tuple[Callable[[Frames], Frames], int, int]] = {
     "150 kbit/s": (lambda film: film, RATE, 150),
     "25 to 30 frames a second": (lambda film: [film[n * 5 // 6] for n in range(len(film) * 6 // 5)], 30, 0),
     "trimmed to the second second": (lambda film: film[RATE : 2 * RATE], RATE, 0),
+    "first frame animated anew (not claimed)": (animated, RATE, 0),
 }
 """What is done to a film as a whole, frames a second, and kbit/s where they are limited."""
 STILLS = {"JPEG 50, one frame": (50, 1.0), "JPEG 75, one frame, half size": (75, 0.5)}

@@ -102,12 +102,17 @@ def _same(frame: Frame) -> Frame:
     return frame
 
 
-def _perspective(frame: Frame) -> Frame:
-    height, width = frame.shape[:2]
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
-    inward = np.array([[0.08, 0.05], [-0.02, 0.08], [-0.08, -0.03], [0.03, -0.08]], dtype=np.float32)
-    matrix = cv2.getPerspectiveTransform(corners, corners + inward * np.float32([width, height]))
-    return cv2.warpPerspective(frame, matrix, (width, height))  # type: ignore[no-any-return]
+def _perspective(strength: float) -> Callable[[Frame], Frame]:
+    """Seen at a slant; 1 moves the corners by some 8 % of the sides."""
+
+    def slanted(frame: Frame) -> Frame:
+        height, width = frame.shape[:2]
+        corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
+        inward = strength * np.array([[0.08, 0.05], [-0.02, 0.08], [-0.08, -0.03], [0.03, -0.08]], dtype=np.float32)
+        matrix = cv2.getPerspectiveTransform(corners, corners + inward * np.array([width, height], dtype=np.float32))
+        return cv2.warpPerspective(frame, matrix, (width, height))  # type: ignore[no-any-return]
+
+    return slanted
 
 
 def _screen(frame: Frame) -> Frame:
@@ -119,7 +124,7 @@ def _screen(frame: Frame) -> Frame:
         grid[:, column::3, channel] = 1.0
     grid[2::3] *= 0.6
     lit = np.clip(large * grid * 1.9, 0, 255).astype(np.uint8)
-    seen = cv2.resize(_perspective(lit), (round(1.17 * width), round(1.17 * height)), interpolation=cv2.INTER_LINEAR)
+    seen = cv2.resize(_perspective(1)(lit), (round(1.17 * width), round(1.17 * height)), interpolation=cv2.INTER_LINEAR)
     seen = cv2.GaussianBlur(seen, (0, 0), 1.0)[: height // 2 * 2, : width // 2 * 2]
     curve = np.rint(255 * (np.arange(256) / 255) ** 0.85).astype(np.uint8)
     return _noise(cv2.LUT(seen, curve))
@@ -167,7 +172,8 @@ ATTACKS: dict[str, tuple[Callable[[Frame], Frame], str, int]] = {
     ),
     "mirrored, crop 20 %, half, CRF 36": (lambda f: _scale(0.5, 0.5)(_crop(0.2)(f[:, ::-1])), "libx264", 36),
     "half, crop, CRF 33": (lambda f: _scale(0.5, 0.5)(_crop(0.1)(f)), "libx264", 33),
-    "perspective (not claimed)": (_perspective, "libx264", 28),
+    "perspective (not claimed)": (_perspective(1), "libx264", 28),
+    "strong perspective (not claimed)": (_perspective(2.5), "libx264", 28),
     "screen filmed, simulated (not claimed)": (_screen, "libx264", 23),
 }
 REQUIRED = (

@@ -7,6 +7,7 @@ drifts slowly, as under a camera in the hand. All clips are BGR frames at 25 a s
 
 from __future__ import annotations
 
+import tempfile
 from itertools import islice
 from pathlib import Path
 
@@ -69,6 +70,20 @@ def _fill(frame: Frame, width: int, height: int) -> Frame:
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
     cut: Frame = np.ascontiguousarray(scaled[top : top + height, left : left + width])
     return cut
+
+
+def animated(film: Frames) -> Frames:
+    """A film that the engine makes from the first frame of another; none where it finds no face in it."""
+    from thsafe.core.errors import ThsafeError
+
+    height, width = film[0].shape[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        portrait = Path(folder) / "portrait.png"
+        cv2.imwrite(str(portrait), film[0])
+        try:
+            return load(f"play:{portrait}", width, height, len(film))
+        except ThsafeError:
+            return []
 
 
 def _spoken(kind: str, source: str, width: int, height: int, count: int) -> Frames:

@@ -6,15 +6,19 @@ nothing; published ones only when asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from thsafe.core.types import Evidence, MediaKind, Status
 from thsafe.home import Home
 from thsafe.models import find_card, installed_path
 
 if TYPE_CHECKING:
+    from thsafe.core.types import SoundBlock
     from thsafe.examination import Examination
 
 _FRAMES = 12
@@ -22,6 +26,11 @@ _FRAMES = 12
 
 
 OWN = "detector.small"
+LIPS = "lip-sync"
+VOICE_CARDS = ("aasist", "aasist-l")
+_RATE = 16000
+_LONGEST = 60
+"""Seconds of a film whose lips and voice are looked at."""
 
 
 def check_own(examination: Examination) -> Evidence:
@@ -31,6 +40,49 @@ def check_own(examination: Examination) -> Evidence:
     if examination.info.kind is MediaKind.AUDIO:
         return _no_picture(OWN)
     return run_own_detector(examination.sampled(), moving=examination.info.kind is MediaKind.VIDEO)
+
+
+def check_lip_sync(examination: Examination) -> Evidence:
+    """Whether lips and sound of a film go together; it can speak against a film, never for it."""
+    from thsafe.media.decode import VideoReader
+    from thsafe.media.sound import iter_sound
+    from thsafe.registry import check_lip_sync as compare
+
+    info = examination.info
+    if info.kind is not MediaKind.VIDEO or info.audio_codec is None:
+        words = "Not assessed: only a film with sound has lips and a voice."
+        return Evidence(check=LIPS, status=Status.NOT_EVALUATED, summary=words, code="NOT-APPLICABLE")
+    sound = np.concatenate(
+        [block[:, 0] for block in _within(iter_sound(examination.path, rate=_RATE), _LONGEST * _RATE)]
+    )
+    step = max(1, round(float(info.fps or 25) / 30))  # lips need some 25 pictures a second, not 60
+    with VideoReader(examination.path) as reader:
+        frames = itertools.takewhile(lambda item: item[0] <= _LONGEST, reader.iter_bgr(step))
+        return compare(frames, sound)
+
+
+def voice_checks(examination: Examination) -> list[Evidence]:
+    """Experimental, and only when asked for: does a voice sound synthetic?"""
+    from thsafe.media.sound import iter_sound
+    from thsafe.registry import check_voices
+
+    if examination.info.audio_codec is None:
+        words = "Not assessed: there is no sound."
+        return [Evidence(check="voice.spectral", status=Status.NOT_EVALUATED, summary=words, code="NOT-APPLICABLE")]
+    sound = np.concatenate(
+        [block[:, 0] for block in _within(iter_sound(examination.path, rate=_RATE), _LONGEST * _RATE)]
+    )
+    paths = {name: installed_path(find_card(name), examination.home) for name in VOICE_CARDS}
+    return check_voices(sound, {name: path for name, path in paths.items() if path is not None})
+
+
+def _within(blocks: Iterator[SoundBlock], samples: int) -> Iterator[SoundBlock]:
+    held = 0
+    for block in blocks:
+        yield block
+        held += len(block)
+        if held >= samples:
+            return
 
 
 def published_checks(home: Home) -> dict[str, Callable[[Examination], Evidence]]:

@@ -11,7 +11,7 @@ from thsafe.core.canonical import canonical_digest
 from thsafe.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from fractions import Fraction
     from pathlib import Path
 
@@ -40,7 +40,14 @@ _PUBLISHED = "detectors.faceforensics.check:PUBLISHED"
 _EXAMINE = "detectors.faceforensics.check:examine_faces"
 _OWN = "detectors.faceforensics.default:examine"
 _OWN_WEIGHTS = "detectors.faceforensics.default:weights_digest"
-_TRAINERS: Mapping[str, str] = {"phones": "generators.embedded.training.phones:retrain"}
+_TRAINERS: Mapping[str, str] = {
+    "phones": "generators.embedded.training.phones:retrain",
+    "lipsync": "detectors.lipsync.learn:retrain",
+    "voice": "detectors.voice.learn:retrain",
+}
+_WITH_MATERIAL = frozenset({"lipsync", "voice"})
+_LIPS = "detectors.lipsync.check:examine"
+_VOICE_CHECK = "detectors.voice.check:examine"
 
 
 def engine_names() -> tuple[str, ...]:
@@ -144,10 +151,43 @@ def trainable() -> tuple[str, ...]:
     return tuple(_TRAINERS)
 
 
-def train_model(name: str, folder: Path, *, rounds: int, seed: int, progress: Progress) -> Mapping[str, Json]:
-    """Make one of thsafe's own models anew and write weights and card into ``folder``; returns what was measured."""
-    report: Mapping[str, Json] = _load(_TRAINERS[name])(folder, rounds=rounds, seed=seed, progress=progress)
+def train_model(
+    name: str, folder: Path, *, rounds: int, seed: int, progress: Progress, material: Sequence[Path] = ()
+) -> Mapping[str, Json]:
+    """Make one of thsafe's own models anew and write weights and card into ``folder``; returns what was measured.
+
+    Args:
+        name: one of :func:`trainable`.
+        folder: where weights and card go.
+        rounds: how much work.
+        seed: of all that is drawn by lot.
+        progress: told how far it is.
+        material: folders of pictures, films or recordings that may be learnt from.
+
+    Raises:
+        UsageError: ``model.material``: this model is made of synthetic speech alone.
+    """
+    more = {"material": material} if name in _WITH_MATERIAL else {}
+    if material and not more:
+        raise UsageError(
+            f'The model "{name}" is made of synthetic speech alone.',
+            code="model.material",
+            next_step="leave out --material",
+        )
+    report: Mapping[str, Json] = _load(_TRAINERS[name])(folder, rounds=rounds, seed=seed, progress=progress, **more)
     return report
+
+
+def check_lip_sync(frames: Iterable[tuple[float, Frame]], sound: NDArray[np.float32]) -> Evidence:
+    """Whether lips and sound (mono, 16 kHz) go together; frames are (seconds, BGR), all of them."""
+    found: Evidence = _load(_LIPS)(frames, sound)
+    return found
+
+
+def check_voices(sound: NDArray[np.float32], weights: Mapping[str, Path]) -> list[Evidence]:
+    """Whether a voice (mono, 16 kHz) sounds synthetic: by our small model, and by published ones that are there."""
+    found: list[Evidence] = _load(_VOICE_CHECK)(sound, weights)
+    return found
 
 
 class LivePictures(Protocol):
@@ -302,6 +342,30 @@ def speak(words: str) -> tuple[NDArray[np.float32], int]:
     """
     speech = _load(_VOICE)().speak(words)
     return speech.samples, speech.sample_rate
+
+
+class Reciter(Protocol):
+    """Speeches of our own engine with exact labels; see ``generators.embedded.recital``."""
+
+    def recitals(self, count: int, *, seed: int, held_out: bool = False) -> Iterator[Any]:
+        """What to say, by which voice, and how; for ``recited`` and ``mouthed``."""
+
+    def recited(
+        self, picture: Frame, landmarks: NDArray[np.float32], recital: Any, *, short_side: int
+    ) -> tuple[Iterator[Frame], NDArray[np.float32]]:
+        """A portrait that says something: frames, and the sound at 16 kHz that they move to."""
+
+    def mouthed(self, landmarks: NDArray[np.float32], recital: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The same without a picture: (frames, 478, 3) landmarks, and the sound."""
+
+    def voiced(self, recital: Any) -> NDArray[np.float32]:
+        """What it sounds like: mono at 16 kHz."""
+
+
+def reciter() -> Reciter:
+    """Our engine as a maker of speeches for models to learn from; nothing of them is published."""
+    found: Reciter = importlib.import_module("generators.embedded.recital")
+    return found
 
 
 def _load(target: str) -> Any:

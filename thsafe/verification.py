@@ -88,12 +88,14 @@ def examine(
     """
     from thsafe.beside import CHECK as ORIGINALS
     from thsafe.beside import check_originals, has_originals
-    from thsafe.forensics import OWN, check_own, published_checks
+    from thsafe.forensics import LIPS, OWN, check_lip_sync, check_own, published_checks, voice_checks
     from thsafe.media.digest import hash_file
     from thsafe.media.probe import probe
     from thsafe.provenance.crosscheck import CHECK as CROSSCHECK
     from thsafe.provenance.crosscheck import is_installed
     from thsafe.provenance.isolated import warm_up
+    from thsafe.traces.check import CHECK as TRACES
+    from thsafe.traces.check import check_traces
 
     telling = progress or Silent()
     checks = dict(_CHECKS)
@@ -119,10 +121,25 @@ def examine(
             if found is not None:
                 found(evidence[-1])
 
+    def run_all(name: str, checks: Callable[[Examination], list[Evidence]]) -> None:
+        telling.start(name, None)
+        started = time.perf_counter()
+        try:
+            results = checks(examination)
+        except Exception as problem:  # noqa: BLE001 - as in _run
+            results = [not_evaluated(name, f"The check stopped: {type(problem).__name__}: {problem}")]
+        for item in results:
+            evidence.append(replace(item, seconds=round(time.perf_counter() - started, 3)))
+            if found is not None:
+                found(evidence[-1])
+
     run(checks)
-    # networks are slow to load: ours is asked only where nothing else has an answer
+    # slow, and networks slow to load: asked only where nothing else has an answer
     if detectors or (detectors is None and conclude(evidence)[0] is Verdict.INCONCLUSIVE):
-        run({OWN: check_own, **(published_checks(place) if detectors else {})})
+        run({TRACES: check_traces, LIPS: check_lip_sync, OWN: check_own})
+    if detectors:
+        run(published_checks(place))
+        run_all("voice", voice_checks)
     verdict, sentence = conclude(evidence)
     report = Report(
         file=source.name,

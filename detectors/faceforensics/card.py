@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from detectors.cards import as_toml
 from detectors.faceforensics import metrics
 from detectors.faceforensics.calibrate import calibrate
 from detectors.faceforensics.export import export_safetensors, load
@@ -98,22 +99,6 @@ def write_card(
     return card
 
 
-def as_toml(values: Mapping[str, Any]) -> str:
-    """Scalars and lists first, then one table for each mapping, nested by dots."""
-    lines: list[str] = []
-    tables: list[tuple[str, Mapping[str, Any]]] = [("", values)]
-    while tables:
-        name, table = tables.pop(0)
-        if name:
-            lines.append(f"\n[{name}]")
-        lines += [f"{_key(key)} = {_value(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
-        nested = [
-            (f"{name}.{_key(key)}".lstrip("."), value) for key, value in table.items() if isinstance(value, Mapping)
-        ]
-        tables = nested + tables
-    return "\n".join(lines) + "\n"
-
-
 def _figures(samples: Sequence[Sample], logits: NDArray[np.float64]) -> dict[str, Any]:
     """Per method against the genuine pictures of the same people: AUC of single crops and of means over a person."""
     labels = np.array([sample.label for sample in samples])
@@ -162,15 +147,3 @@ def _worth(figures: Mapping[str, Mapping[str, Any]], people: int) -> str:
         f"face swaps {figures['swaps']['frame_auc']:.2f}); on generators of others expect little more than chance. "
         "It decides nothing."
     )
-
-
-def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() else json.dumps(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and not np.isfinite(value):
-        return "nan"
-    return json.dumps(value, ensure_ascii=False)

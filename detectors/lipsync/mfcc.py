@@ -42,25 +42,40 @@ def mfcc(samples: NDArray[np.int16]) -> NDArray[np.float64]:
     Returns:
         float64 (frames, 13), of which ceil((n - 400) / 160) + 1, at least one.
     """
+    return np.concatenate([_cepstrum(part) for part in _parts(samples)])
+
+
+def log_bands(samples: NDArray[np.int16]) -> NDArray[np.float64]:
+    """Before the cosine transform: the natural logarithm of the energy in each band, float64 (frames, 26)."""
+    return np.concatenate([np.log(_bands(part)[0]) for part in _parts(samples)])
+
+
+def _parts(samples: NDArray[np.int16]) -> list[NDArray[np.float64]]:
+    """Frames with pre-emphasis, some at a time."""
     signal = samples.astype(np.float64)
     signal = np.concatenate([signal[:1], signal[1:] - _EMPHASIS * signal[:-1]])
     count = 1 + max(0, -(-(len(signal) - _FRAME) // _HOP))
     padded = np.zeros((count - 1) * _HOP + _FRAME)
     padded[: len(signal)] = signal[: len(padded)]
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[::_HOP]
-    return np.concatenate([_cepstrum(frames[first : first + _AT_ONCE]) for first in range(0, count, _AT_ONCE)])
+    return [frames[first : first + _AT_ONCE] for first in range(0, count, _AT_ONCE)]
+
+
+def _bands(frames: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Energy per band and in all, none of it zero."""
+    spectrum = np.fft.rfft(frames, _POINTS, axis=1)
+    power = (spectrum.real**2 + spectrum.imag**2) / _POINTS
+    energy, bands = power.sum(axis=1), power @ _triangles().T
+    return np.where(bands == 0, _SMALLEST, bands), np.where(energy == 0, _SMALLEST, energy)
 
 
 def _cepstrum(frames: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy.fft import dct
 
-    spectrum = np.fft.rfft(frames, _POINTS, axis=1)
-    power = (spectrum.real**2 + spectrum.imag**2) / _POINTS
-    energy = power.sum(axis=1)
-    bands = power @ _triangles().T
-    found: NDArray[np.float64] = dct(np.log(np.where(bands == 0, _SMALLEST, bands)), type=2, axis=1, norm="ortho")
+    bands, energy = _bands(frames)
+    found: NDArray[np.float64] = dct(np.log(bands), type=2, axis=1, norm="ortho")
     found = found[:, :COEFFICIENTS] * (1 + _LIFTER / 2 * np.sin(np.pi * np.arange(COEFFICIENTS) / _LIFTER))
-    found[:, 0] = np.log(np.where(energy == 0, _SMALLEST, energy))
+    found[:, 0] = np.log(energy)
     return found
 
 

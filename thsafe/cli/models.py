@@ -167,11 +167,27 @@ def convert(source: str, output: Path, force: bool) -> None:
 @click.option(
     "-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder for weights and card."
 )
-@click.option("--rounds", type=click.IntRange(1, 200), default=14, show_default=True, help="Passes over the speech.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 200),
+    default=14,
+    show_default=True,
+    help="Passes, or for lipsync speeches of each portrait.",
+)
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Same seed, same speech.")
+@click.option(
+    "--material",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Pictures, films or recordings that may be learnt from (lipsync, voice); may be repeated.",
+)
 @json_option
-def train(name: str, folder: Path, rounds: int, seed: int, as_json: bool) -> None:
-    """Make one of thsafe's own models anew, from synthetic speech alone, and measure it. Some minutes on one core."""
+def train(name: str, folder: Path, rounds: int, seed: int, material: tuple[Path, ...], as_json: bool) -> None:
+    """Make one of thsafe's own models anew and measure it: phones, lipsync or voice. Some minutes on one core.
+
+    All three learn from synthetic speech; lipsync also from portraits and films of GRID, voice from recordings.
+    """
     from thsafe.core.errors import UsageError
     from thsafe.registry import train_model, trainable
 
@@ -183,8 +199,8 @@ def train(name: str, folder: Path, rounds: int, seed: int, as_json: bool) -> Non
             next_step="choose one of: " + ", ".join(trainable()),
         )
     with progress_on_stderr() as progress:
-        report = train_model(name, folder, rounds=rounds, seed=seed, progress=progress)
+        report = train_model(name, folder, rounds=rounds, seed=seed, progress=progress, material=material)
     if as_json:
         print_json(dict(report))
         return
-    click.echo(f"{folder / name}.safetensors: {report['accuracy']:.0%} of 10 ms frames right on unseen sentences")
+    click.echo(f"{folder / name}.safetensors: {report['worth']}")

@@ -1,4 +1,4 @@
-"""Pictures through a video codec and back, in memory: what compression leaves of them."""
+"""Pictures and sound through a codec and back, in memory: what compression leaves of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from thsafe.core.types import Frame
 
 _BLOCK: Final = 16
@@ -48,3 +51,36 @@ def through_h264(frames: Sequence[Frame], *, crf: int, preset: str = "veryfast")
     packets += encoder.encode(None)
     decoded = [picture for packet in packets for picture in decoder.decode(packet)] + decoder.decode(None)
     return [bgr_from_i420(picture.to_ndarray(format="yuv420p"))[:height, :width] for picture in decoded]
+
+
+def through_aac(sound: NDArray[np.float32], *, rate: int, bit_rate: int) -> NDArray[np.float32]:
+    """Encode mono sound as AAC-LC and decode it again.
+
+    Args:
+        sound: (n,) in [-1, 1].
+        rate: Hz, one that AAC knows.
+        bit_rate: bits a second.
+
+    Returns:
+        (n,), where the decoder's delay is taken off.
+    """
+    import av
+    import numpy as np
+
+    encoder = av.CodecContext.create("aac", "w")
+    encoder.sample_rate, encoder.layout, encoder.format = rate, "mono", "fltp"
+    encoder.bit_rate = bit_rate
+    encoder.open()
+    size, packets = int(encoder.frame_size), []
+    padded = np.concatenate([sound, np.zeros(-len(sound) % size + 2 * size, np.float32)])
+    for start in range(0, len(padded), size):
+        frame = av.AudioFrame.from_ndarray(padded[None, start : start + size], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = rate, start
+        packets += encoder.encode(frame)
+    packets += encoder.encode(None)
+    decoder = av.CodecContext.create("aac", "r")
+    decoder.extradata = encoder.extradata
+    heard = [frame.to_ndarray()[0] for packet in packets for frame in decoder.decode(packet)]
+    heard += [frame.to_ndarray()[0] for frame in decoder.decode(None)]
+    decoded: NDArray[np.float32] = np.concatenate(heard)[size : size + len(sound)]
+    return decoded

@@ -59,6 +59,17 @@ class HeatMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A drawing that goes with one finding."""
+
+    check: str
+    words: str
+    """What it shows."""
+    picture: str
+    """SVG as data URI."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
     """One manifest store, as text and with the small pictures that it holds of its inputs."""
 
@@ -77,6 +88,7 @@ class View:
     stills: tuple[Still, ...] = ()
     segments: tuple[Segment, ...] = ()
     heat_maps: tuple[HeatMap, ...] = ()
+    figures: tuple[Figure, ...] = ()
     trees: tuple[Tree, ...] = ()
 
 
@@ -87,6 +99,7 @@ def view_of(report: Report, examination: Examination) -> View:
         stills=_stills(examination, _differences(report)),
         segments=_segments(report),
         heat_maps=_heat_maps(report),
+        figures=_figures(report),
         trees=_trees(examination),
     )
 
@@ -103,6 +116,7 @@ def view_from_json(value: Mapping[str, Json]) -> View:
         stills=tuple(Still(**item) for item in value["stills"]),
         segments=tuple(Segment(**item) for item in value["segments"]),
         heat_maps=tuple(HeatMap(**item) for item in value["heat_maps"]),
+        figures=tuple(Figure(**item) for item in value["figures"]),
         trees=tuple(
             Tree(**{**item, "pictures": tuple((name, picture) for name, picture in item["pictures"])})
             for item in value["trees"]
@@ -121,7 +135,7 @@ def _segments(report: Report) -> tuple[Segment, ...]:
     for item in report.evidence:
         for part in item.detail.get("segments") or []:
             score = part.get("score")
-            words = str(part.get("mark_id") or "") if score is None else f"{float(score):.2f}"
+            words = str(part.get("words") or part.get("mark_id") or "") if score is None else f"{float(score):.2f}"
             if words:
                 start, end = float(part["start"]), float(part["end"])
                 found.append(Segment(check=item.check, start=start, end=end, words=words))
@@ -139,6 +153,13 @@ def _heat_maps(report: Report) -> tuple[HeatMap, ...]:
             picture = _DATA + base64.b64encode(base64.b64decode(given["jpeg"])).decode()
             maps.append(HeatMap(check=item.check, seconds=float(given.get("seconds", 0.0)), picture=picture))
     return tuple(maps)
+
+
+def _figures(report: Report) -> tuple[Figure, ...]:
+    from thsafe.report.figures import figure_of
+
+    drawn = [(item.check, figure_of(item, report.media.get("duration"))) for item in report.evidence]
+    return tuple(Figure(check=check, words=found[0], picture=found[1]) for check, found in drawn if found is not None)
 
 
 def _stills(examination: Examination, differences: list[tuple[float, float]]) -> tuple[Still, ...]:

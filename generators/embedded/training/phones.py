@@ -93,7 +93,8 @@ def train(
 
 def retrain(folder: Path, *, rounds: int, seed: int, progress: Progress) -> dict[str, Any]:
     """What ``thsafe models train phones`` does: :func:`train` with the usual speech and this many rounds over it."""
-    return train(folder, effort=Effort(epochs=rounds, seed=seed), progress=progress)
+    report = train(folder, effort=Effort(epochs=rounds, seed=seed), progress=progress)
+    return report | {"worth": f"{report['accuracy']:.0%} of 10 ms frames right on unseen sentences"}
 
 
 def measure(weights: dict[str, NDArray[np.float32]]) -> dict[str, Any]:
@@ -125,7 +126,8 @@ def spoken(text: str, *, voice: str, rate: int = 165, pitch: int = 50) -> tuple[
     return sound, posteriors(speech.phones, seconds=len(sound) / RATE)
 
 
-def _words() -> list[str]:
+def dictionary() -> list[str]:
+    """The words of the public-domain CMU dictionary that comes with pocketsphinx."""
     from pocketsphinx import get_model_path
 
     lines = Path(str(get_model_path("en-us/cmudict-en-us.dict"))).read_text(encoding="utf-8").splitlines()
@@ -137,7 +139,7 @@ def _examples(random: np.random.Generator, count: int) -> Iterator[Example]:
 
     _, variants = installed_voices(find_package()[1])
     usable = [name for name in sorted(variants) if name not in HELD_OUT and not name.startswith(STRANGE)]
-    words = _words()
+    words = dictionary()
     while count > 0:
         chosen = random.choice(words, int(random.integers(5, 12)))
         # commas make the pauses and the closed mouths that running speech has

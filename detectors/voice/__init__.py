@@ -1,0 +1,1 @@
+"""Is a voice synthetic? Two experimental answers: AASIST, and a small spectral model of ours."""

@@ -1,0 +1,1 @@
+"""Traces of how a file came about, in its coding, its pictures and its sound: context without a score."""

@@ -129,7 +129,7 @@ def _judged(found: Synchrony, lips: Lips) -> Evidence:
             **_coverage(lips),
             "error_rate": card_["error_rate"],
             "trained_on": card_["trained_on"],
-            "cannot_tell": list(CANNOT_TELL),
+            "cannot_tell": " ".join(CANNOT_TELL),
         },
         model_digest=digest(),
     )

@@ -89,7 +89,7 @@ def _ours(sound: NDArray[np.float32]) -> Evidence:
             "windows_above_the_line": int((found > 0).sum()),
             "error_rate": known["error_rate"],
             "trained_on": known["trained_on"],
-            "cannot_tell": list(CANNOT_TELL),
+            "cannot_tell": " ".join(CANNOT_TELL),
         },
         model_digest=hashlib.sha256(weights_path().read_bytes()).hexdigest(),
     )
@@ -119,7 +119,7 @@ def _aasist(name: str, path: Path, sound: NDArray[np.float32]) -> Evidence:
             "scores": [round(float(value), 4) for value in logits],
             "error_rate": AASIST_FALSE_ALARMS,
             "trained_on": "ASVspoof 2019 LA",
-            "cannot_tell": list(CANNOT_TELL),
+            "cannot_tell": " ".join(CANNOT_TELL),
         },
         model_digest=hashlib.sha256(path.read_bytes()).hexdigest(),
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from thsafe.core.types import Evidence
 
-_WIDTH: Final = 640
+_WIDTH: Final = 460
 _LEFT: Final = 46
 _SVG: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">'
@@ -77,7 +77,7 @@ def lag_curve(curve: Mapping[str, Sequence[float]], facts: Mapping[str, Any]) ->
         + f'<line x1="{x(offset):.1f}" x2="{x(offset):.1f}" y1="{top}" y2="{floor}" stroke="#b4542a" stroke-width="2"/>'
         + f'<polyline points="{points}" fill="none" stroke="#1b1f24" stroke-width="2"/>{ticks}'
         + f'<text x="{_WIDTH / 2}" y="{height - 10}" text-anchor="middle" fill="#1b1f24">lag of the sound in seconds; '
-        + "green: tolerated, blue: 95 % of the offset, red: offset</text>"
+        + "green: tolerated, blue: 95 %, red: offset</text>"
         + f'<text x="12" y="{top + 70}" transform="rotate(-90 12 {top + 70})" text-anchor="middle" fill="#59636e">'
         + "agreement</text></svg>"
     )
@@ -89,7 +89,7 @@ def time_line(rows: Sequence[Row], seconds: float) -> str:
     for row in rows:
         lanes.setdefault(row[2], []).append(row)
     shown = list(lanes.items())[:_MOST_ROWS]
-    name_width, right = 210, 20
+    name_width, right = 170, 20
     height = 18 + _ROW * len(shown) + 24
 
     def x(at: float) -> float:
@@ -98,7 +98,7 @@ def time_line(rows: Sequence[Row], seconds: float) -> str:
     parts = []
     for place, (words, marks) in enumerate(shown):
         middle = 18 + _ROW * place
-        parts.append(f'<text x="8" y="{middle + 4}" fill="#1b1f24">{escape(words[:34])}</text>')
+        parts.append(f'<text x="8" y="{middle + 4}" fill="#1b1f24">{escape(words[:28])}</text>')
         parts.append(f'<line x1="{name_width}" x2="{_WIDTH - right}" y1="{middle}" y2="{middle}" stroke="#d1d9e0"/>')
         parts += [
             f'<rect x="{x(start) - 1.5:.1f}" y="{middle - 6}" width="{max(x(end) - x(start), 3):.1f}" height="12" '
@@ -108,7 +108,7 @@ def time_line(rows: Sequence[Row], seconds: float) -> str:
     ticks = "".join(
         f'<text x="{x(seconds * share):.0f}" y="{height - 8}" text-anchor="middle" fill="#59636e">'
         f"{seconds * share:.1f} s</text>"
-        for share in (0.0, 0.25, 0.5, 0.75, 1.0)
+        for share in (0.0, 0.5, 1.0)
     )
     return (
         _SVG.format(width=_WIDTH, height=height)

@@ -67,7 +67,7 @@ def check_traces(examination: Examination) -> Evidence:
                 {"start": round(start, 2), "end": round(end, 2), "words": text} for start, end, text in sorted(rows)
             ],
             "error_rate": ERROR_RATE,
-            "cannot_tell": list(CANNOT_TELL),
+            "cannot_tell": " ".join(CANNOT_TELL),
         },
     )
 
@@ -136,10 +136,10 @@ def _motion(found: Motion, words: list[str], rows: list[Row]) -> None:
     rows += [(change.seconds, change.seconds, f"noise x {change.ratio:.1f}") for change in seams]
     rows += [(seconds, seconds, "scene changes") for seconds in found.cuts]
     words += _told(
-        (len(found.frozen), "the picture stands still in {} stretches"),
-        (len(found.looped), "{} stretches come twice"),
-        (len(found.repeated), "{} single frames come twice"),
-        (len(seams), "the noise changes within a scene at {} moments"),
+        (len(found.frozen), "the picture stands still {}"),
+        (len(found.looped), "a stretch is repeated {}"),
+        (len(found.repeated), "a frame comes twice {}"),
+        (len(seams), "the noise changes within a scene {}"),
     )
     if found.every:
         words.append(f"every {found.every}th frame is a repeat: the frame rate was converted")
@@ -171,9 +171,9 @@ def _sound(path: Path, words: list[str], facts: dict[str, Json], rows: list[Row]
     for seconds, step in found.rooms:
         rows.append((seconds, seconds, f"the room is {abs(step):.0f} dB {'louder' if step > 0 else 'quieter'}"))
     words += _told(
-        (len(found.jumps), "the sound jumps at {} moments"),
-        (len(found.silences), "the sound is perfectly silent in {} stretches"),
-        (len(found.rooms), "the sound of the room changes at {} moments"),
+        (len(found.jumps), "the sound jumps {}"),
+        (len(found.silences), "the sound is perfectly silent {}"),
+        (len(found.rooms), "the sound of the room changes {}"),
     )
 
 
@@ -187,4 +187,4 @@ def _first(blocks: Iterator[SoundBlock], samples: float) -> Iterator[NDArray[np.
 
 
 def _told(*items: tuple[int, str]) -> Sequence[str]:
-    return [text.format(count) for count, text in items if count]
+    return [text.format("once" if count == 1 else f"{count} times") for count, text in items if count]

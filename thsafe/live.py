@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from thsafe.camera import Camera, watched
 from thsafe.core.errors import InputError, ThsafeError, UsageError
 from thsafe.core.ids import new_job_id, new_watermark_id
 from thsafe.core.types import Json, MediaRef, Request, Task
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from thsafe.home import Home
 
 RATE: Final = 16000
+_DRAWING: Final = 0.1
+"""Seconds from a camera's picture to the portrait's."""
 _PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>thsafe live</title>
 <style>body{font:16px sans-serif;background:#222;color:#eee;text-align:center}
 img{max-width:95vw;max-height:80vh}</style>
@@ -167,7 +170,7 @@ def _handler(stage: Stage, token: str) -> type[BaseHTTPRequestHandler]:
 
 def perform(
     portrait: MediaRef,
-    sound: Iterator[NDArray[np.float32]],
+    source: Iterator[NDArray[np.float32]] | Camera,
     *,
     params: dict[str, Json],
     stage: Stage,
@@ -179,13 +182,13 @@ def perform(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Shown:
-    """Ask the gate, then show the portrait speaking ``sound`` in its own time until it ends.
+    """Ask the gate, then show the portrait following a voice or a face in its own time until it ends.
 
-    Where this machine is too slow, pictures are left out: the portrait never falls behind the voice.
+    Where this machine is too slow, pictures are left out: the portrait never falls behind.
 
     Args:
         portrait: who is shown.
-        sound: mono at 16 kHz, (n,) per block.
+        source: speech, mono at 16 kHz, (n,) per block; or a camera before which somebody's face moves.
         params: ``person``, ``short_side``, ``fps``, ``seed``.
         stage: where the page finds the pictures.
         pipe: a named pipe or a device that takes yuv420p pictures.
@@ -234,14 +237,17 @@ def perform(
         marker = PictureMarker(key, mark, width=head.width, height=head.height, face_box=head.face_box)
         sink = None if pipe is None else pipe.open("wb", buffering=0)
         start = clock()
-        pictures = head.frames(_paced(sound, start, clock, sleep))
+        if callable(source):
+            pictures, delay = head.following(watched(source, head.fps, start, clock, sleep)), _DRAWING
+        else:
+            pictures, delay = head.frames(_paced(source, start, clock, sleep)), head.delay
         for frame in pictures:
             picture = i420_from_bgr(frame)
             planes = split_planes(picture)
-            moment = (frames + dropped) / head.fps  # of the voice
+            moment = (frames + dropped) / head.fps  # of the voice or the camera
             stamp.apply(planes, frames + dropped)
             marker.apply(planes)
-            wait = start + head.delay + float(moment) - clock()
+            wait = start + delay + float(moment) - clock()
             if wait > 0:
                 sleep(wait)
             late += wait < -float(1 / head.fps)
@@ -253,7 +259,7 @@ def perform(
             )
             if sink is not None:
                 sink.write(picture.tobytes())
-            behind = int((clock() - start - head.delay) * head.fps) - frames - dropped
+            behind = int((clock() - start - delay) * head.fps) - frames - dropped
             if behind > 0:
                 pictures.skip(behind)
                 dropped += behind

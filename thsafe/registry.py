@@ -212,6 +212,9 @@ class LiveHead(Protocol):
     def frames(self, blocks: Iterator[NDArray[np.float32]]) -> LivePictures:
         """Pictures, each as soon as the sound for it has come."""
 
+    def following(self, pictures: Iterator[tuple[float, Frame]]) -> LivePictures:
+        """Pictures, each doing what the face in one of (seconds, picture) does."""
+
 
 def live_head(request: Request, home: Home | None) -> LiveHead:
     """The portrait of a permitted job, ready to follow a stream."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from generators.embedded.follow import Follower
 from generators.embedded.listen import FLOOR_DB, HOP, RATE, survey
 from generators.embedded.parameters import framed
 from generators.embedded.performance import Performance
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from generators.embedded.pose import Pose
-    from thsafe.core.types import Request
+    from thsafe.core.types import Frame, Request
     from thsafe.home import Home
 
     Sound = NDArray[np.float32]
@@ -63,6 +64,11 @@ class LiveHead:
             blocks: mono at 16 kHz, each (n,), as they come.
         """
         return Pictures(live_poses(blocks, fps=self.fps, seed=self._seed), self._puppet.render)
+
+    def following(self, pictures: Iterator[tuple[float, Frame]]) -> Pictures[tuple[float, Frame]]:
+        """BGR pictures of the portrait, each doing what the face in one of (seconds, BGR picture) does."""
+        follower = Follower()
+        return Pictures(pictures, lambda seen: self._puppet.render(follower.pose(*seen)))
 
 
 def live_poses(blocks: Iterator[Sound], *, fps: Fraction, seed: int) -> Iterator[Pose]:

@@ -40,7 +40,7 @@ Array = NDArray[np.float64]
 
 _JAW: Final = CHANNELS.index("jaw")
 _RIDGE: Final = 0.3
-_NOD_OF_MOUTH: Final = 20.0
+NOD_OF_MOUTH: Final = 20.0
 """Degrees per u: landmarks of an opening mouth look like a head that nods up (11 to 26 measured, filmed and drawn)."""
 _HOLD: Final = 0.6
 """Seconds in which a face that is lost eases to neutral, and one that is found again eases back."""
@@ -123,7 +123,7 @@ def measure(marks: Marks, times: Array, *, smooth: bool = True) -> Motion | None
     first = marks[neutral]
     assert first is not None
     face = FaceFrame.of(first)
-    solver = _Solver(face)
+    solver = Solver(face)
     count = len(marks)
     expression, gaze = np.zeros((count, len(CHANNELS))), np.zeros((count, 2))
     angles, opening = np.zeros((count, 3)), np.zeros(count)
@@ -134,9 +134,9 @@ def measure(marks: Marks, times: Array, *, smooth: bool = True) -> Motion | None
         now = FaceFrame.of(found)
         opening[frame] = now.gap
         angles[frame] = angles_of(rotation)
-        angles[frame, 1] += _NOD_OF_MOUTH * (opening[frame] - face.gap)
-        expression[frame] = solver.solve(_turned_back(first, found, rotation, scale))
-        gaze[frame] = _iris(now)
+        angles[frame, 1] += NOD_OF_MOUTH * (opening[frame] - face.gap)
+        expression[frame] = solver.solve(turned_back(first, found, rotation, scale))
+        gaze[frame] = iris_of(now)
     wide = np.percentile(eyes[seen], 75, axis=0)
     blink = np.clip(1.25 * (1 - eyes / np.maximum(wide, 1e-3)) - 0.12, 0.0, 1.0)
     open_eyes = seen & (blink.max(axis=1) < 0.3)
@@ -171,7 +171,7 @@ class Follower:
         self._left = warm_up
         self._first: tuple[float, NDArray[np.float32]] | None = None
         self._wide = np.full(2, 1e-3)
-        self._solver: _Solver | None = None
+        self._solver: Solver | None = None
         self._filters = [OneEuro(*settings) for settings in ((2.5, 20.0), (4.0, 4.0), (1.5, 8.0), (0.8, 0.05))]
         self._last = 0.0
 
@@ -193,15 +193,15 @@ class Follower:
             return None
         first = self._first[1]
         face = FaceFrame.of(first)
-        self._solver = self._solver or _Solver(face)
+        self._solver = self._solver or Solver(face)
         rotation, scale = rotation_between(first[list(RIGID)], found[list(RIGID)])
         now = FaceFrame.of(found)
         angles = np.array(angles_of(rotation))
-        angles[1] += _NOD_OF_MOUTH * (now.gap - face.gap)
+        angles[1] += NOD_OF_MOUTH * (now.gap - face.gap)
         rows = (
-            self._solver.solve(_turned_back(first, found, rotation, scale)),
+            self._solver.solve(turned_back(first, found, rotation, scale)),
             np.clip(1.25 * (1 - eyes / self._wide) - 0.12, 0.0, 1.0),
-            np.clip(_iris(now) - _iris(face), -0.06, 0.06),
+            np.clip(iris_of(now) - iris_of(face), -0.06, 0.06),
             angles,
         )
         step, self._last = time - self._last, time
@@ -299,7 +299,7 @@ def _survey(marks: Marks) -> tuple[int, NDArray[np.bool_], Array]:
     return (neutral if math.isfinite(best) else -1), seen, eyes
 
 
-def _turned_back(
+def turned_back(
     first: NDArray[np.float32], found: NDArray[np.float32], rotation: Array, scale: float
 ) -> NDArray[np.float64]:
     """What differs from the neutral face once the head is turned back: (478, 2) in pixels of the neutral frame."""
@@ -310,8 +310,12 @@ def _turned_back(
     return np.asarray((back - a)[:, :2], np.float64)
 
 
-class _Solver:
-    """Twelve channels from displacements, by ridge regression within the channels' limits (coordinate descent)."""
+class Solver:
+    """Twelve channels from displacements, by ridge regression within the channels' limits (coordinate descent).
+
+    Args:
+        face: the face at rest.
+    """
 
     def __init__(self, face: FaceFrame) -> None:
         basis = expression_basis(face)
@@ -330,6 +334,7 @@ class _Solver:
         self._inner = (upper, lower)
 
     def solve(self, moved: NDArray[np.float64]) -> Array:
+        """The channels (12,) of displacements (478, 2) in pixels; see :func:`turned_back`."""
         local = moved @ self._face.axes.T / self._face.unit
         wanted = self._matrix @ local.reshape(-1)
         found = np.zeros(len(CHANNELS))
@@ -345,7 +350,7 @@ class _Solver:
         return found
 
 
-def _iris(face: FaceFrame) -> Array:
+def iris_of(face: FaceFrame) -> Array:
     """Where the irises stand between the corners of their eyes, mean of both, in u."""
     right = face.points[RIGHT_IRIS[0], :2] - (face.points[33, :2] + face.points[133, :2]) / 2
     left = face.points[LEFT_IRIS[0], :2] - (face.points[263, :2] + face.points[362, :2]) / 2

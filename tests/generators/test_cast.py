@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,13 @@ import pytest
 
 from generators.embedded.cast import CAST, Drawn, draw, save
 from generators.embedded.cast.geometry import LOWER_INNER, UPPER_INNER, mean_face, shape
+from generators.embedded.pose import CHANNELS, Pose
+from generators.embedded.puppet import Puppet, frame_portrait
+from generators.embedded.quality import agreement, look_at
 from thsafe.media import faces
+from thsafe.media.decode import VideoReader
+from thsafe.media.encode import Mp4Writer
+from thsafe.media.planes import i420_from_bgr
 
 SIZE = 320
 MOUTH = (61, 291, 0, 17, 13, 14, 37, 267, 84, 314)
@@ -118,6 +125,38 @@ def test_the_geometry_is_a_symmetric_mean_and_nothing_more() -> None:
     with np.load(stored) as data:
         assert data.files == ["mean"]
     assert np.linalg.norm(mean_face()[263] - mean_face()[33]) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", CAST)
+def test_what_is_asked_is_seen_in_the_encoded_film(name: str, everyone: dict[str, Drawn], tmp_path: Path) -> None:
+    """The bars of ``benchmarks/quality.py`` in small, for everybody; glasses and beards among them."""
+    drawn = everyone[name]
+    framed = frame_portrait(drawn.picture, drawn.landmarks, short_side=256, matte=drawn.matte)
+    puppet = Puppet(framed.picture, framed.landmarks, matte=framed.matte)
+    times = np.arange(36) / 12
+    shut = (times % 1.0) < 0.17
+    jaw = np.where(shut, 0.0, 0.03 + 0.055 * (1 - np.cos(2 * np.pi * 1.5 * times)))
+    blink = np.maximum(0.0, np.sin(2 * np.pi * times / 1.5)) ** 8
+    yaw = 9 * np.sin(2 * np.pi * times / 3)
+    path = tmp_path / "x.mp4"
+    with Mp4Writer(path, width=256, height=256, fps=Fraction(12)) as writer:
+        for opening, press, lids, turned in zip(jaw, 0.035 * shut, blink, yaw, strict=True):
+            expression = np.zeros(len(CHANNELS), np.float32)
+            expression[[CHANNELS.index("jaw"), CHANNELS.index("press")]] = opening, press
+            pose = Pose(expression=expression, blink_left=lids, blink_right=lids, yaw=float(turned))
+            writer.write_picture(i420_from_bgr(puppet.render(pose)))
+    with VideoReader(path) as reader:
+        seen = look_at(frame for _, frame in reader.iter_bgr())
+    assert seen.missed == 0
+    r, slope = agreement(jaw, seen.opening)
+    assert r >= 0.9
+    assert 0.75 <= slope <= 1.25
+    assert float(np.median(seen.opening[shut])) <= 0.02
+    assert agreement(-blink, seen.eyes)[0] >= 0.85
+    assert agreement(yaw, seen.yaw)[0] >= 0.95
+    assert float(np.sqrt(np.mean(seen.drift**2))) <= 0.02
+    assert float(seen.likeness.min()) >= 0.88
+    assert 0 < float(seen.flicker.mean()) < 12
 
 
 def test_saving_writes_the_picture_drawn(tmp_path: Path, everyone: dict[str, Drawn]) -> None:

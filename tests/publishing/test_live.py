@@ -119,6 +119,82 @@ def test_a_machine_too_slow_leaves_pictures_out_and_stays_with_the_voice(
     assert (event["frames"], event["dropped"]) == (shown.frames, shown.dropped)
 
 
+def test_a_portrait_follows_the_face_before_a_camera(place: Home, tmp_path: Path) -> None:
+    from generators.embedded.cast.cache import framed_person
+    from generators.embedded.pose import CHANNELS, Pose
+    from generators.embedded.puppet import Puppet
+    from generators.embedded.quality import agreement, look_at
+    from thsafe import camera
+    from thsafe.media.image import read_image
+
+    shown = framed_person("ada", short_side=SIZE, home=place)
+    actor = Puppet(shown.picture, shown.landmarks, matte=shown.matte)
+    jaw = np.where(np.arange(40) < 8, 0.0, 0.06 * (1 - np.cos(np.arange(40) * 2 * np.pi / 10)))
+
+    def filmed() -> Iterator[tuple[float, np.ndarray]]:
+        for number, value in enumerate(jaw):
+            expression = np.zeros(len(CHANNELS), np.float32)
+            expression[CHANNELS.index("jaw")] = value
+            yield number / 10, actor.render(Pose(expression=expression))
+
+    class Kept(Stage):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pictures: list[np.ndarray] = []
+
+        def show(self, jpeg: bytes, state: dict[str, object]) -> None:
+            super().show(jpeg, state)
+            file = tmp_path / "p.jpg"
+            file.write_bytes(jpeg)
+            self.pictures.append(read_image(file))
+
+    clock, stage = Clock(), Kept()
+    came = perform(
+        drawn_portrait("ada"),
+        camera.film(filmed()),
+        params=PARAMS,
+        stage=stage,
+        home=place,
+        clock=clock,
+        sleep=clock.sleep,
+    )
+    assert (came.frames, came.dropped) == (40, 0)
+    assert came.latency == pytest.approx(0.1, abs=0.02)
+    seen = look_at(stage.pictures)
+    assert seen.missed == 0
+    assert agreement(jaw[10:], seen.opening[10:])[0] >= 0.8
+
+
+def test_of_a_stream_of_pictures_the_newest_counts(tmp_path: Path) -> None:
+    import cv2
+
+    from thsafe import camera
+
+    pictures = [cv2.imencode(".jpg", np.full((32, 32, 3), value, np.uint8))[1].tobytes() for value in (40, 200)]
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as source, os.fdopen(writer, "wb") as sink:
+        sink.write(b"junk" + pictures[0])
+        sink.flush()
+        seen = camera.stream(source)
+        assert abs(int(seen(0.0).mean()) - 40) < 4
+        sink.write(pictures[1])
+        sink.flush()
+        for _ in range(100):
+            if seen(0.1).mean() > 100:
+                break
+            threading.Event().wait(0.05)
+        assert abs(int(seen(0.1).mean()) - 200) < 4
+        sink.close()
+        for _ in range(100):
+            if seen(0.2) is None:
+                break
+            threading.Event().wait(0.05)
+        assert seen(0.2) is None
+    with pytest.raises(InputError) as caught:
+        camera.stream(io.BytesIO(b"nothing"))
+    assert caught.value.code == "live.video"
+
+
 def test_a_picture_of_somebody_needs_consent_and_nothing_is_shown(place: Home, tmp_path: Path) -> None:
     import cv2
 

@@ -13,18 +13,22 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from thsafe.camera import Camera
+
 
 @click.command(
     epilog=(
         "Examples:\n\n\b\n"
         "  thsafe live --person ada --audio speech.wav\n"
         "  arecord -f S16_LE -r 16000 -c 1 | thsafe live --person ada --audio -\n"
-        "  mkfifo camera && thsafe live --person ada --audio speech.wav --pipe camera"
+        "  mkfifo camera && thsafe live --person ada --audio speech.wav --pipe camera\n"
+        "  ffmpeg -f v4l2 -i /dev/video0 -f mjpeg - | thsafe live --person ada --video -"
     )
 )
 @click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help="A portrait to bring to life.")
 @click.option("--person", metavar="NAME", help="A person drawn by thsafe (thsafe cast list).")
-@click.option("--audio", required=True, metavar="FILE", help='Speech, played in its own time; "-": WAV from stdin.')
+@click.option("--audio", metavar="FILE", help='Speech, played in its own time; "-": WAV from stdin.')
+@click.option("--video", metavar="FILE", help='A face to follow instead; "-": JPEG pictures of a camera from stdin.')
 @click.option("--size", type=click.IntRange(256, 1080), default=384, show_default=True, help="Shorter side in pixels.")
 @click.option("--fps", type=click.IntRange(10, 60), default=25, show_default=True, help="Pictures a second.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; 0 takes any.")
@@ -38,7 +42,8 @@ if TYPE_CHECKING:
 def live(
     image: Path | None,
     person: str | None,
-    audio: str,
+    audio: str | None,
+    video: str | None,
     size: int,
     fps: int,
     port: int,
@@ -48,7 +53,7 @@ def live(
     territories: tuple[str, ...],
     seed: int,
 ) -> None:
-    """Show a portrait that speaks a stream, on a page of this machine. Nothing is recorded.
+    """Show a portrait that follows a voice or a face, on a page of this machine. Nothing is recorded.
 
     Every picture carries label and watermark; the gate is asked and the log written as always. A stream has no
     manifest, so no file is ever made of it: use thsafe generate for files.
@@ -62,18 +67,24 @@ def live(
         raise UsageError(
             "Exactly one portrait is needed.", code="usage.portrait", next_step="give --image FILE or --person NAME"
         )
+    if (audio is None) == (video is None):
+        raise UsageError(
+            "The portrait follows either a voice or a face.",
+            code="live.source",
+            next_step="give --audio FILE or --video FILE",
+        )
     portrait = media_input("portrait", image, MediaKind.IMAGE) if image is not None else drawn_portrait(str(person))
     params: dict[str, Json] = {"short_side": size, "fps": fps, "seed": seed}
     if person is not None:
         params["person"] = person
-    sound = _sound(audio)
+    source = _sound(audio) if audio is not None else _camera(str(video))
     stage = Stage()
     page = Page(stage, port)
     click.echo(page.address, err=True)
     try:
         shown = perform(
             portrait,
-            sound,
+            source,
             params=params,
             stage=stage,
             pipe=pipe,
@@ -88,6 +99,16 @@ def live(
     )
     click.echo(f"  watermark  {shown.watermark_id}")
     click.echo(f"  log        entry {shown.ledger_index}")
+
+
+def _camera(video: str) -> Camera:
+    from thsafe.camera import film, stream
+
+    if video == "-":
+        return stream(sys.stdin.buffer)
+    from thsafe.media.decode import VideoReader
+
+    return film(VideoReader(Path(video)).iter_bgr())
 
 
 def _sound(audio: str) -> Iterator[NDArray[np.float32]]:

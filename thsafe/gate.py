@@ -45,7 +45,7 @@ __all__ = ["PERMIT_TERM", "Gate", "LedgerPort", "LogEntry", "Permit", "verify_in
 _SKEW: Final = timedelta(seconds=2)
 """The tolerance that the log itself allows between clocks."""
 
-_DRIVEN: Final = frozenset({Task.DRIVE, Task.ANIMATE, Task.PUPPET})
+_DRIVEN: Final = frozenset({Task.DRIVE, Task.SAY, Task.ANIMATE, Task.PUPPET})
 """Tasks in which the input ``driver`` lends movement and is not seen."""
 
 

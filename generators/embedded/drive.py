@@ -11,6 +11,7 @@ import numpy as np
 
 from generators.embedded.filmed import Film, watch
 from generators.embedded.motion import Motion, measure
+from generators.embedded.pose import MAX_PITCH, MAX_ROLL, MAX_YAW
 from thsafe.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from thsafe.core.types import Progress, SoundBlock
 
 RATE: Final = 48000
+MOST_TURNS: Final = 10_000
+"""Thirteen minutes; after them the head keeps its pose."""
+_TURNS: Final = Fraction(25, 2)
+"""Turns of the head a second: heads are slow."""
 
 
 class Driven:
@@ -64,6 +69,21 @@ class Driven:
         channels = next(iter_sound(self.film.path, rate=RATE, mono=False)).shape[1]
         blocks = iter_sound(self.film.path, rate=RATE, mono=False)
         return fitted(blocks, round(self.frames / self.fps * RATE), channels), channels
+
+
+def head_turns(path: Path, progress: Progress) -> tuple[tuple[float, float, float, float], ...]:
+    """How the head of who is seen most in a film moves: (second, yaw, pitch, roll) as ``Direction.turns``.
+
+    Raises:
+        InputError: as :class:`Driven`.
+    """
+    driven = Driven(path, progress, fps=_TURNS)
+    limits = np.array([MAX_YAW, MAX_PITCH, MAX_ROLL])
+    turns: list[tuple[float, float, float, float]] = []
+    for number, pose in enumerate(driven.poses()):
+        yaw, pitch, roll = np.clip([pose.yaw, pose.pitch, pose.roll], -limits, limits).round(2).tolist()
+        turns.append((round(float(number / _TURNS), 3), yaw, pitch, roll))
+    return tuple(turns[:MOST_TURNS])
 
 
 def fitted(blocks: Iterator[SoundBlock], samples: int, channels: int) -> Iterator[SoundBlock]:

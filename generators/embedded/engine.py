@@ -7,6 +7,7 @@ involved in the picture: it is a warp of the portrait (``generators.embedded.pup
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -55,6 +56,7 @@ class Portrait(Generator):
         seed: int = 0,
         emotion: str = "",
         pose: str = "",
+        pose_from: str | os.PathLike[str] | None = None,
         gaze: str = "",
         blink_rate: float | None = None,
         head_motion: float = 1.0,
@@ -79,6 +81,7 @@ class Portrait(Generator):
             seed: the same seed gives the same blinks and head motion.
             emotion: a mood, ``happy:0.6``, or a time line (:meth:`generators.embedded.direction.Direction.read`).
             pose: yaw, pitch and roll in degrees, or a file of them over time.
+            pose_from: a film that lends its head's motion; it is not seen.
             gaze: where the eyes look: right and down, -1 to 1.
             blink_rate: blinks a minute.
             head_motion: share of the head's own motion, 0 to 1.
@@ -98,10 +101,11 @@ class Portrait(Generator):
         direction = Direction.read(
             emotion=emotion, pose=pose, gaze=gaze, blink_rate=blink_rate, head_motion=head_motion
         )
+        direction, film = self._lent_head(direction, pose_from, performance)
         params = _params(person=person, voice=voice, rate=rate, pitch=pitch, short_side=short_side, fps=fps, seed=seed)
         if ssml:
             params["ssml"] = True
-        inputs = (_portrait_input(image, person), text_input(text), *track_input(performance))
+        inputs = (_portrait_input(image, person), text_input(text), *track_input(performance), *film)
         self._aside = Aside(performance=_path(save_performance), captions=_path(captions))
         with self._aside.kept():
             return self.run(Task.SAY, inputs, {**params, **direction.params()}, output_path, force=force)
@@ -168,6 +172,7 @@ class Portrait(Generator):
         seed: int = 0,
         emotion: str = "",
         pose: str = "",
+        pose_from: str | os.PathLike[str] | None = None,
         gaze: str = "",
         blink_rate: float | None = None,
         head_motion: float = 1.0,
@@ -180,8 +185,9 @@ class Portrait(Generator):
         direction = Direction.read(
             emotion=emotion, pose=pose, gaze=gaze, blink_rate=blink_rate, head_motion=head_motion
         )
+        direction, film = self._lent_head(direction, pose_from, performance)
         portrait = _portrait_input(image, person)
-        inputs = (portrait, media_input("voice", audio, MediaKind.AUDIO), *track_input(performance))
+        inputs = (portrait, media_input("voice", audio, MediaKind.AUDIO), *track_input(performance), *film)
         self._aside = Aside(performance=_path(save_performance))
         with self._aside.kept():
             return self.run(Task.ANIMATE, inputs, {**params, **direction.params()}, output_path, force=force)
@@ -258,6 +264,27 @@ class Portrait(Generator):
             params["bed"] = bed
         inputs = (media_input("target", video, MediaKind.VIDEO), media_input("voice", audio, MediaKind.AUDIO))
         return self.run(Task.LIPSYNC, inputs, params, output_path, force=force)
+
+    def _lent_head(
+        self,
+        direction: Direction,
+        film: str | os.PathLike[str] | None,
+        performance: str | os.PathLike[str] | None,
+    ) -> tuple[Direction, tuple[MediaRef, ...]]:
+        """The direction with the head of a film, and the film as an input, where one is given."""
+        if film is None:
+            return direction, ()
+        if direction.turns or performance is not None:
+            raise UsageError(
+                "The head can take its motion from one place only.",
+                code="direction.pose",
+                found="a film, and " + ("--performance" if performance is not None else "--pose"),
+                next_step="leave one of them out",
+            )
+        from generators.embedded.drive import head_turns
+
+        lent = media_input("driver", film, MediaKind.VIDEO)
+        return replace(direction, turns=head_turns(Path(film), self._progress), head_motion=0.0), (lent,)
 
     def render(self, request: Request, permit: Permit, progress: Progress) -> Draft:
         """Frames and sound of a permitted request."""

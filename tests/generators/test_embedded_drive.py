@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from generators.embedded.drive import Driven, fitted
-from generators.embedded.engine import render_drive
+from generators.embedded.engine import Portrait, render_drive
 from generators.embedded.filmed import watch
 from generators.embedded.motion import Marks, Motion, OneEuro, measure, one_euro
 from generators.embedded.performance import Performance
@@ -19,7 +19,7 @@ from generators.embedded.puppet import Puppet, frame_portrait
 from generators.embedded.quality import agreement, look_at
 from generators.embedded.visemes import posteriors
 from generators.speech.espeak import Phone
-from thsafe.core.errors import InputError
+from thsafe.core.errors import InputError, UsageError
 from thsafe.core.types import MediaKind, MediaRef, Request, Silent, Task
 from thsafe.media.encode import Mp4Writer
 from thsafe.media.planes import i420_from_bgr
@@ -248,3 +248,30 @@ def test_a_film_in_numbers(clip: Path, tmp_path: Path, performance: list[Pose]) 
     found = analyse(clip, Silent())
     assert json.loads(json.dumps(found.as_json()))["summary"]["people"] == 1
     assert found.summary()["seen"] == 1.0
+
+
+def test_a_film_lends_its_heads_motion(clip: Path, performance: list[Pose], home: Path) -> None:
+    from generators.embedded.direction import Direction
+    from generators.embedded.drive import head_turns
+
+    turns = head_turns(clip, Silent())
+    times = [time for time, *_ in turns]
+    assert times == sorted(times)
+    asked = [pose.yaw for pose in performance]
+    seen = [float(np.interp(number / 25, times, [yaw for _, yaw, _, _ in turns])) for number in range(len(asked))]
+    assert agreement(np.array(asked), np.array(seen))[0] > 0.9
+    direction = Direction(turns=turns, head_motion=0.0)
+    assert Direction.from_params(direction.params()) == direction
+    with pytest.raises(UsageError) as caught:
+        Portrait().say("Hello.", person="ada", pose="5,0,0", pose_from=clip, output_path=home.parent / "o.mp4")
+    assert caught.value.code == "direction.pose"
+
+
+def test_a_film_that_lends_motion_is_an_input_and_shows_nobody(clip: Path) -> None:
+    from thsafe.gate import _shows_somebody
+    from thsafe.generation import media_input
+
+    film = media_input("driver", clip)
+    assert not _shows_somebody(film, Task.SAY)
+    assert not _shows_somebody(film, Task.ANIMATE)
+    assert _shows_somebody(film, Task.LIPSYNC)

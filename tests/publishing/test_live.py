@@ -9,7 +9,7 @@ import threading
 import urllib.error
 import urllib.request
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,21 @@ SIZE = 256
 PARAMS = {"person": "ada", "short_side": SIZE, "fps": 10, "seed": 1}
 
 
+@pytest.fixture(scope="module")
+def drawn_once() -> Callable[[str, int], object]:
+    """Drawing takes seconds: once for all tests."""
+    from functools import cache
+
+    from generators.embedded.cast import cache as kept
+
+    return cache(kept._drawn)
+
+
 @pytest.fixture
-def place(home: Path) -> Home:
+def place(home: Path, drawn_once: Callable[[str, int], object], monkeypatch: pytest.MonkeyPatch) -> Home:
     from thsafe.cli.main import run
 
+    monkeypatch.setattr("generators.embedded.cast.cache._drawn", drawn_once)
     assert run(["keys", "new"]) == 0
     return Home(home)
 

@@ -105,6 +105,7 @@ def animate(
                 source_image=image, audio_file=audio, output_path=output_path, seed=seed, force=force, **given
             )
     else:
+        direction["pose_from"] = others.pop("pose_from")
         only_for("sadtalker", others)
         with progress_on_stderr() as progress:
             from thsafe import Portrait

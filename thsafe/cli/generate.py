@@ -68,6 +68,9 @@ generate.add_command(plugin)
     "--engine", type=click.Choice(["embedded", "live2d"]), default="embedded", show_default=True, help="Who renders."
 )
 @direction_options
+@click.option(
+    "--pose-from", type=click.Path(path_type=Path), metavar="FILM", help="A film that lends its head's motion."
+)
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A Live2D model, ….model3.json.")
 @live2d_options
 @job_options
@@ -89,6 +92,7 @@ def say(
     as_json: bool,
     engine: str,
     model: Path | None,
+    pose_from: Path | None,
     **direction: Any,
 ) -> None:
     """Text to talking head: a synthetic voice speaks, the portrait moves its lips to it."""
@@ -96,7 +100,7 @@ def say(
     spoken = {} if voice.startswith("piper:") else {"language": voice}
     job = {**spoken, **job}
     if engine == "live2d":
-        not_given(engine, "ssml", "captions")
+        not_given(engine, "ssml", "captions", "pose_from")
         words = sys.stdin.read() if text == "-" else text
         with progress_on_stderr() as progress:
             drawer, manner = puppet(
@@ -125,6 +129,7 @@ def say(
             fps=fps,
             seed=seed,
             captions=captions,
+            pose_from=pose_from,
             force=force,
             **direction,
         )

@@ -87,7 +87,9 @@ def sadtalker_options(command: _Command) -> _Command:
         click.option(
             "--yaw", callback=_degrees, metavar="DEGREES", help="One angle, or several that the head passes: -20,0,20."
         ),
-        click.option("--pose-from", type=_Path, metavar="FILM", help="A film that lends its head motion."),
+        click.option(
+            "--pose-from", type=_Path, metavar="FILM", help="A film that lends its head motion (embedded: too)"
+        ),
         click.option("--blinks-from", type=_Path, metavar="FILM", help="A film that lends its blinks."),
         click.option("--expression-scale", type=click.FloatRange(0, 3), help="1 as performed."),
         click.option("--pose-style", type=click.IntRange(0, 45), help="Of the head's motion."),

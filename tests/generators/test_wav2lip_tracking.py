@@ -173,3 +173,51 @@ def test_crops_stay_inside_the_picture(box: Box) -> None:
     top, bottom, left, right = crop
     assert 0 <= top < bottom <= 240
     assert 0 <= left < right <= 320
+
+
+def _talkers(shared_data, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pictures of two people of GRID."""
+    from thsafe.media.decode import VideoReader
+
+    films = []
+    for name in ("bbaf2n", "lrwp9a"):
+        with VideoReader(shared_data / "grid" / f"{name}.mpg") as reader:
+            films.append([frame for _, (_, frame) in zip(range(count), reader.iter_bgr(), strict=False)])
+    return list(zip(*films, strict=True))
+
+
+def test_two_real_people_a_cut_to_a_tiny_face_and_nobody(finder, shared_data) -> None:
+    pairs = _talkers(shared_data, 12)
+    together = [np.hstack(pair) for pair in pairs]
+    height, width = together[0].shape[:2]
+
+    def alone(frame: np.ndarray, side: int) -> np.ndarray:
+        """The first person, far away before a wall."""
+        far = cv2.resize(frame, (side * 5 // 4, side), interpolation=cv2.INTER_AREA)
+        scene = np.full((height, width, 3), 170, np.uint8)
+        scene[40 : 40 + far.shape[0], 300 : 300 + far.shape[1]] = far
+        return scene
+
+    film = [*together, *(alone(pair[0], 60) for pair in pairs), *[np.full((height, width, 3), 20, np.uint8)] * 8]
+    found = survey(film, finder.find)
+    assert (found.pictures, found.scenes, found.most_faces) == (32, 3, 2)
+    first, second = found.choose(1), found.choose(2)
+    assert set(second) == set(range(12)), "in the second scene there is no second face"
+    assert all(box[2] < width / 2 for index, box in first.items() if index < 12)
+    assert all(box[0] > width / 2 for box in second.values())
+    tiny = [first[index] for index in range(12, 24) if index in first]
+    assert len(tiny) in {0, 12}, "a face of some 30 pixels is followed or left alone, not now and then"
+    assert all(300 <= box[0] and box[2] <= 380 for box in tiny)
+    assert not set(first) & set(range(24, 32))
+
+
+def test_half_a_face_is_the_same_face(finder, shared_data) -> None:
+    """The half that a hand, a microphone or the dark leaves."""
+    ((frame, _),) = _talkers(shared_data, 1)
+    half = frame.copy()
+    half[95:260, 155:215] = 30
+    found = survey([*[frame] * 8, *[half] * 8, *[frame] * 8], finder.find)
+    assert len(found.tracks) == 1
+    assert set(found.choose(None)) == set(range(24))
+    lefts = [box[0] for box in found.choose(None).values()]
+    assert max(lefts) - min(lefts) < 20, "the box stays where the face is"

@@ -42,6 +42,9 @@ class EngineInfo:
     """Which of ``models`` are needed together; any one set is enough."""
     speed: str = "near real time on a CPU"
     """What to expect, in words."""
+    pace: str = "live"
+    """The class of that: ``live`` (as fast as the film runs, or nearly, on two CPU cores), ``fast`` (seconds for a
+    second of film), ``slow`` (minutes for it without a GPU) or ``service`` (done elsewhere)."""
     vram: str = "none"
     """Memory on a graphics card, in words."""
 

@@ -51,6 +51,7 @@ class DId(Generator):
         commercial_use=True,
         needs='pip install "thsafe[did]", and a key: thsafe did key',
         speed="the vendor's; not measured",
+        pace="service",
     )
 
     def __init__(

@@ -47,6 +47,7 @@ class FaceFusion(Generator):
         commercial_use=MODELS[DEFAULT].commercial_use,
         needs="a checkout of FaceFusion 3.8: --checkout DIR, or THSAFE_FACEFUSION",
         speed="not measured",
+        pace="slow",
         vram="not measured",
     )
 

@@ -46,7 +46,8 @@ class LivePortrait(Generator):
         models=_MODELS,
         sets=(_MODELS,),
         speed="some 19 s of CPU time a picture; not measured on a GPU",
-        vram="not measured",
+        pace="slow",
+        vram="0.5 GB of weights in float32; what running takes is not measured",
     )
 
     def __init__(

@@ -62,7 +62,8 @@ class SadTalker(Generator):
             for mapping in ("sadtalker-mapping", "sadtalker-mapping-full")
         ),
         speed="some 15 s of CPU time a picture at 256 pixels; not measured on a GPU",
-        vram="not measured",
+        pace="slow",
+        vram="0.8 GB of weights in float32; what running takes is not measured",
     )
 
     def __init__(

@@ -31,7 +31,15 @@ def test_every_engine_is_listed_with_its_state(home, capsys) -> None:
     assert rows["wav2lip"]["needs"].startswith("weights: thsafe models pull")
     assert rows["sadtalker"]["state"] == "needs weights"
     assert rows["liveportrait"]["tasks"] == ["drive"]
-    assert rows["sadtalker"]["vram"] == "not measured"
+    assert rows["sadtalker"]["vram"].startswith("0.8 GB of weights")
+    paces = {name: row["pace"] for name, row in rows.items()}
+    assert set(paces.values()) <= {"live", "fast", "slow", "service"}
+    assert (paces["embedded"], paces["wav2lip"], paces["liveportrait"], paces["did"]) == (
+        "live",
+        "fast",
+        "slow",
+        "service",
+    )
     assert run(["engines", "list"]) == 0
     assert "non-commercial use only" in capsys.readouterr().out
 

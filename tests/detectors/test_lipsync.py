@@ -162,6 +162,30 @@ def test_the_sound_side_gives_what_the_authors_network_gives(recorded):
     assert np.abs(network_.sounds(torch.from_numpy(windows)).numpy() - known["aud_feat"]).max() < 1e-4
 
 
+@pytest.mark.shared
+def test_the_lip_side_gives_what_the_authors_table_of_layers_gives(recorded):
+    """Their pictures are not known, but their layers are: each built as it is written down, on pictures of chance."""
+    rule = _module(recorded / "detinit.py").rule
+    weights = {name: rule(name, shape, None) for name, shape in network.shapes().items()}
+    layers = json.loads((recorded / "spec_syncnet_v2.json").read_text())["layers"]
+    pictures = np.random.default_rng(4).integers(0, 256, (6, 224, 224, 3), dtype=np.uint8)
+    clip = torch.from_numpy(pictures.astype(np.float32).transpose(3, 0, 1, 2))[None]
+    with torch.inference_mode():
+        for side in ("netcnnlip", "netfclip"):
+            for name, words in layers:
+                if name.startswith(f"{side}."):
+                    layer = eval(words, vars(torch.nn).copy()).eval()
+                    own = {key.removeprefix(f"{name}."): value for key, value in weights.items()
+                           if key.startswith(f"{name}.")}  # fmt: skip
+                    layer.load_state_dict(own)
+                    clip = layer(clip)
+            if side == "netcnnlip":
+                clip = clip[0].flatten(2).permute(1, 0, 2).flatten(1)
+    found = network.SyncNet(weights).lips(torch.from_numpy(pictures))
+    assert found.shape == clip.shape == (2, 1024)
+    assert float((found - clip).abs().max()) < 1e-3 * float(clip.abs().max())
+
+
 def test_every_layer_of_both_sides_has_its_size(syncnet):
     seen, heard = torch.zeros(1, 3, 6, 224, 224), torch.zeros(2, 1, 13, 20)
     sizes = []

@@ -43,7 +43,7 @@ def list_(as_json: bool) -> None:
     width = max(len(row["name"]) for row in rows)
     for row in rows:
         use = "commercial use allowed" if row["commercial_use"] else "non-commercial use only"
-        click.echo(f"{row['name']:<{width}} {row['state']:<20} {', '.join(row['tasks'])}; {use}")
+        click.echo(f"{row['name']:<{width}} {row['state']:<20} {row['pace']:<8} {', '.join(row['tasks'])}; {use}")
     for line in others:
         click.echo(line)
 
@@ -143,6 +143,7 @@ def _facts(name: str, home: Home) -> dict[str, Json]:
         "commercial_use": info.commercial_use,
         "needs": "" if ready else info.needs,
         "speed": info.speed,
+        "pace": info.pace,
         "vram": info.vram,
         "weights": weights,
     }

@@ -100,9 +100,14 @@ def published_checks(home: Home) -> dict[str, Callable[[Examination], Evidence]]
 def weights_of_checks(home: Home) -> dict[str, list[str]]:
     """SHA-256 of the weights of every detector that would look."""
     from thsafe.media.digest import hash_file
-    from thsafe.registry import detectors, own_detector_weights
+    from thsafe.registry import detectors, lip_and_voice_weights, own_detector_weights
 
     found = {OWN: [own_detector_weights()]}
+    found |= {check: [digest] for check, digest in lip_and_voice_weights().items()}
+    for name in VOICE_CARDS:
+        path = installed_path(find_card(name), home)
+        if path is not None:
+            found[f"voice.{name}"] = [hash_file(path)]
     for name, cards in detectors().items():
         weights = [installed_path(find_card(card), home) for card in cards]
         if all(weights):

@@ -47,7 +47,9 @@ _TRAINERS: Mapping[str, str] = {
 }
 _WITH_MATERIAL = frozenset({"lipsync", "voice"})
 _LIPS = "detectors.lipsync.check:examine"
+_LIPS_WEIGHTS = "detectors.lipsync.check:digest"
 _VOICE_CHECK = "detectors.voice.check:examine"
+_VOICE_WEIGHTS = "detectors.voice.check:digest"
 
 
 def engine_names() -> tuple[str, ...]:
@@ -144,6 +146,11 @@ def own_detector_weights() -> str:
     """SHA-256 of the weights of the detector that comes with thsafe."""
     found: str = _load(_OWN_WEIGHTS)()
     return found
+
+
+def lip_and_voice_weights() -> dict[str, str]:
+    """SHA-256 of the weights of our own lip-sync and voice models, by check."""
+    return {"lip-sync": _load(_LIPS_WEIGHTS)(), "voice.spectral": _load(_VOICE_WEIGHTS)()}
 
 
 def trainable() -> tuple[str, ...]:

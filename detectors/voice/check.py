@@ -91,7 +91,7 @@ def _ours(sound: NDArray[np.float32]) -> Evidence:
             "trained_on": known["trained_on"],
             "cannot_tell": " ".join(CANNOT_TELL),
         },
-        model_digest=hashlib.sha256(weights_path().read_bytes()).hexdigest(),
+        model_digest=digest(),
     )
 
 
@@ -150,3 +150,9 @@ def weights() -> Mapping[str, NDArray[np.float32]]:
     from safetensors.numpy import load_file
 
     return {name: np.asarray(value, np.float32) for name, value in load_file(weights_path()).items()}
+
+
+@cache
+def digest() -> str:
+    """SHA-256 of our weights."""
+    return hashlib.sha256(weights_path().read_bytes()).hexdigest()

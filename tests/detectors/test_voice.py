@@ -121,3 +121,13 @@ def test_other_weights_are_refused(shared_data_once, tmp_path):
     shutil.copy(shared_data_once / "weights" / "aasist" / "LICENSE", tmp_path / "AASIST.pth")
     with pytest.raises(InputError):
         load_aasist(tmp_path / "AASIST.pth")
+
+
+def test_batches_know_which_weights_listened(tmp_path):
+    from detectors.lipsync.check import card as lips
+    from thsafe.forensics import weights_of_checks
+    from thsafe.home import Home
+
+    found = weights_of_checks(Home(tmp_path))
+    assert found["lip-sync"] == [lips()["sha256"]]
+    assert found["voice.spectral"] == [card()["sha256"]]

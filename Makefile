@@ -19,7 +19,7 @@ JOBS ?= 2
 export OMP_NUM_THREADS ?= 2
 export NUMBA_CACHE_DIR ?= $(abspath build/numba)
 
-.PHONY: help setup demo test lint type docs bench fuzz sbom advisories check clean
+.PHONY: help setup demo test lint type docs bench bench-quick fuzz sbom advisories check clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -52,8 +52,13 @@ type: setup  ## mypy, strict
 docs: setup  ## Build the documentation into site/
 	@$(BIN)/zensical build --strict
 
-bench: setup  ## Measure: writes JSON and text below build/bench
+bench: setup  ## Measure everything, peers in the same run: build/bench/bench.html and bench.json
+	@$(call tool,imwatermark,-e '.[bench]')
 	@$(BIN)/python benchmarks/run.py $(BENCH)
+
+bench-quick: setup  ## The same in less than five minutes
+	@$(call tool,imwatermark,-e '.[bench]')
+	@$(BIN)/python benchmarks/run.py $(BENCH) --quick
 
 fuzz: setup  ## Ten minutes for each reader of strangers' bytes (FUZZ=60 for one)
 	@$(call tool,atheris,atheris)

@@ -1,0 +1,153 @@
+"""Where the commands of the documentation are carried out: a folder with the files that its pages speak of."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from thsafe.cli.main import run
+from thsafe.core.errors import ThsafeError
+from thsafe.media.decode import VideoReader
+from thsafe.media.encode import Mp4Writer
+from thsafe.media.image import write_png
+from thsafe.media.planes import i420_from_bgr
+from thsafe.media.sound import load_sound
+from thsafe.media.wav import write_wav
+from thsafe.registry import draw_person
+
+BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+NOT_OURS = {
+    "pip": "installs",
+    "make": "the whole suite again",
+    ".": "an environment",
+    "docker": "there is none here",
+    "createdb": "PostgreSQL's own",
+    "arecord": "a microphone",
+    "curl": "a server of another block",
+    "mkfifo": "a reader must be there",
+    "kubectl": "a cluster",
+    "ray": "a cluster",
+}
+"""Programs of others that pages show, and why they are not started here."""
+LASTING = {("serve",), ("studio",), ("live",), ("watch",), ("resolve", "serve"), ("tsa", "serve")}
+"""Commands that go on until they are stopped."""
+PLACES = ("/mnt", "/srv", "/data", "~", "/var")
+"""Beginnings of paths that are moved into the stage."""
+
+
+def lines_of(page: Path) -> list[str]:
+    """Every command of a page's console and shell blocks, in order, without what it prints."""
+    found: list[str] = []
+    for language, body in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language not in {"console", "sh"}:
+            continue
+        prompted = "\n$ " in f"\n{body}"
+        for line in body.replace("\\\n", " ").splitlines():
+            if prompted and line.startswith("$ "):
+                found.append(line[2:].strip())
+            elif not prompted and line.strip() and not line.startswith("#"):
+                found.append(line.strip())
+    return found
+
+
+@dataclass(slots=True)
+class Stage:
+    """One page's folder and installation."""
+
+    folder: Path
+    told: dict[str, str] = field(default_factory=dict)
+    """What placeholders stand for by now."""
+
+    def words(self, line: str) -> list[str]:
+        """The words of a command, with places moved here and placeholders filled in."""
+        words = shlex.split(line, comments=True)
+        return [self._filled(word) for word in words]
+
+    def _filled(self, word: str) -> str:
+        for name, value in self.told.items():
+            if name in word:
+                return word.replace(name, value)
+        for place in PLACES:
+            if word == place or word.startswith(f"{place}/"):
+                moved = self.folder / "elsewhere" / word.lstrip("/~")
+                moved.parent.mkdir(parents=True, exist_ok=True)
+                return str(moved)
+        return word
+
+
+def furnish(folder: Path, source: Path) -> None:
+    """Put the files there that pages speak of: from the base that ``make_base`` made."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+
+
+def make_base(folder: Path) -> None:
+    """Make installation and media once: a drawn person's picture, a film of one without marks, speech, a published film.
+
+    Raises:
+        ThsafeError: the publishing loop itself is broken.
+    """
+    folder.mkdir(parents=True)
+    os.environ["THSAFE_HOME"] = str(folder / "home")
+    _must(run(["keys", "new"]))
+    hello = folder / "hello.mp4"
+    _must(run(["generate", "say", "--person", "ada", "--size", "256", "--text", "Good morning.", "-o", str(hello)]))
+    write_png(folder / "me.png", draw_person("mei", 512))
+    for name in ("face.png", "face.jpg", "landscape.png"):
+        shutil.copy(folder / "me.png", folder / name)
+    sound = load_sound(hello, rate=16000)
+    for name in ("speech.wav", "me.wav", "input_audio.wav"):
+        write_wav(folder / name, sound[:, None], sample_rate=16000)
+    frames = _frames(hello)
+    _film(folder / "me.mp4", frames, sound)
+    for name in ("talk.mp4", "clip.mp4", "upload.mp4", "input_video.mp4", "scene.mp4", "dubbed.mp4", "camera.mov"):
+        shutil.copy(folder / "me.mp4", folder / name)
+    _film(folder / "posted.mp4", [_painted(frame) for frame in frames], sound)
+    _film(folder / "two.mp4", [np.concatenate([frame, frame[:, ::-1]], axis=1) for frame in frames], sound)
+    shutil.copy(folder / "posted.mp4", folder / "reposted.mp4")
+    for place in ("videos", "inbox", "elsewhere/footage", "portraits", "talkers"):
+        (folder / place).mkdir(parents=True)
+    shutil.copy(hello, folder / "videos/hello.mp4")
+    shutil.copy(folder / "me.mp4", folder / "elsewhere/footage/me.mp4")
+    shutil.copy(folder / "me.mp4", folder / "talkers/a.mp4")
+
+
+def _frames(path: Path) -> list[np.ndarray]:
+    with VideoReader(path) as reader:
+        return [cv_half(frame) for _, frame in reader.iter_bgr()]
+
+
+def cv_half(frame: np.ndarray) -> np.ndarray:
+    """Scaled so far that no mark of ours is read any more, and back."""
+    import cv2
+
+    small = cv2.resize(frame, None, fx=0.35, fy=0.35, interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (3, 3), 0), (frame.shape[1], frame.shape[0]))
+
+
+def _painted(frame: np.ndarray) -> np.ndarray:
+    changed = frame.copy()
+    height, width = frame.shape[:2]
+    changed[height * 6 // 10 : height * 8 // 10, width // 3 : width * 2 // 3] = 90
+    return changed
+
+
+def _film(path: Path, frames: list[np.ndarray], sound: np.ndarray) -> None:
+    height, width = frames[0].shape[:2]
+    with Mp4Writer(path, width=width, height=height, fps=Fraction(25), sample_rate=16000) as writer:
+        for number, frame in enumerate(frames):
+            writer.write_picture(i420_from_bgr(frame))
+            block = sound[number * 640 : (number + 1) * 640]
+            if len(block):
+                writer.write_sound(block[:, None].astype(np.float32))
+
+
+def _must(code: int) -> None:
+    if code:
+        raise ThsafeError(f"the stage cannot be set: exit code {code}", code="test.stage")

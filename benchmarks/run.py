@@ -150,8 +150,8 @@ def page(about: dict[str, str], results: list[Result]) -> str:
         "pre{overflow-x:auto;background:#8881;padding:1rem;border-radius:.4rem;font-size:.85rem}"
         ".meta{color:#767676}section{break-inside:avoid-page}"
         "@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#8bf}.meta{color:#999}}</style>"
-        f"<h1>thsafe: benchmarks</h1><table>{rows}</table><p>Nothing here is a test. Where the load is above the number "
-        "of cores, the machine had other work, too: trust ratios, not seconds.</p>"
+        f"<h1>thsafe: benchmarks</h1><table>{rows}</table><p>Nothing here is a test. Where the load is above the "
+        "number of cores, the machine had other work, too: trust ratios, not seconds.</p>"
         f"<ul>{links}</ul>{parts}</html>\n"
     )
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+import av
+import cv2
 import numpy as np
 
 from thsafe.cli.main import run
@@ -36,8 +38,8 @@ NOT_OURS = {
     "ray": "a cluster",
 }
 """Programs of others that pages show, and why they are not started here."""
-LASTING = {("serve",), ("studio",), ("live",), ("watch",), ("resolve", "serve"), ("tsa", "serve")}
-"""Commands that go on until they are stopped."""
+LASTING = {("serve",), ("studio",), ("live",), ("watch",), ("resolve", "serve"), ("tsa", "serve"), ("data", "fakes")}
+"""Commands that go on until they are stopped, or for an hour."""
 PLACES = ("/mnt", "/srv", "/data", "~", "/var")
 """Beginnings of paths that are moved into the stage."""
 
@@ -98,9 +100,12 @@ def make_base(folder: Path) -> None:
     _must(run(["keys", "new"]))
     hello = folder / "hello.mp4"
     _must(run(["generate", "say", "--person", "ada", "--size", "256", "--text", "Good morning.", "-o", str(hello)]))
-    write_png(folder / "me.png", draw_person("mei", 512))
-    for name in ("face.png", "face.jpg", "landscape.png"):
+    # not pixel for pixel what is drawn, so it stands for a photograph of somebody who must be asked
+    write_png(folder / "me.png", np.ascontiguousarray(draw_person("mei", 512)[:, ::-1]))
+    for name in ("face.png", "face.jpg"):
         shutil.copy(folder / "me.png", folder / name)
+    shade = np.linspace(40, 210, 320, dtype=np.uint8)
+    write_png(folder / "landscape.png", np.repeat(np.tile(shade, (240, 1))[:, :, None], 3, axis=2))
     sound = load_sound(hello, rate=16000)
     for name in ("speech.wav", "me.wav", "input_audio.wav"):
         write_wav(folder / name, sound[:, None], sample_rate=16000)
@@ -110,23 +115,59 @@ def make_base(folder: Path) -> None:
         shutil.copy(folder / "me.mp4", folder / name)
     _film(folder / "posted.mp4", [_painted(frame) for frame in frames], sound)
     _film(folder / "two.mp4", [np.concatenate([frame, frame[:, ::-1]], axis=1) for frame in frames], sound)
-    shutil.copy(folder / "posted.mp4", folder / "reposted.mp4")
-    for place in ("videos", "inbox", "elsewhere/footage", "portraits", "talkers"):
+    _webm(folder / "clip.webm")
+    for place in ("videos", "inbox", "elsewhere/footage/2024", "portraits", "talkers", "elsewhere/mnt/backup"):
         (folder / place).mkdir(parents=True)
     shutil.copy(hello, folder / "videos/hello.mp4")
-    shutil.copy(folder / "me.mp4", folder / "elsewhere/footage/me.mp4")
-    shutil.copy(folder / "me.mp4", folder / "talkers/a.mp4")
+    shutil.copy(folder / "me.mp4", folder / "elsewhere/footage/2024/me.mp4")
 
 
-def _frames(path: Path) -> list[np.ndarray]:
+def empty(folder: Path) -> None:
+    """For pages that begin with making keys: no installation yet, and nothing made by one."""
+    shutil.rmtree(folder / "home")
+    (folder / "hello.mp4").unlink()
+
+
+def write_script(folder: Path, page: Path) -> None:
+    """The dialogue that a page prints, as the file that its commands name."""
+    for language, body in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language == "text" and body.startswith("[cast]"):
+            (folder / "dialogue.txt").write_text(body, encoding="utf-8")
+
+
+def make_room(folder: Path, page: Path) -> None:
+    """Away with files of the base whose names a page gives to what it makes, unless it has read them before."""
+    read: set[str] = set()
+    for line in lines_of(page):
+        words = line.split()
+        made = {words[at + 1] for at, word in enumerate(words[:-1]) if word in {"-o", "--output"}}
+        for name in made - read:
+            (folder / name).unlink(missing_ok=True)
+        read |= set(words)
+
+
+def repost(source: Path, target: Path) -> None:
+    """What a platform does to a film: encoded again, without what was written beside the pictures."""
+    _film(target, _frames(source, worn=False), load_sound(source, rate=16000))
+
+
+def _webm(path: Path) -> None:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libvpx", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for number in range(10):
+            picture = np.full((240, 320, 3), 20 * number, np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        out.mux(stream.encode(None))
+
+
+def _frames(path: Path, *, worn: bool = True) -> list[np.ndarray]:
     with VideoReader(path) as reader:
-        return [cv_half(frame) for _, frame in reader.iter_bgr()]
+        return [_worn(frame) if worn else frame for _, frame in reader.iter_bgr()]
 
 
-def cv_half(frame: np.ndarray) -> np.ndarray:
+def _worn(frame: np.ndarray) -> np.ndarray:
     """Scaled so far that no mark of ours is read any more, and back."""
-    import cv2
-
     small = cv2.resize(frame, None, fx=0.35, fy=0.35, interpolation=cv2.INTER_AREA)
     return cv2.resize(cv2.GaussianBlur(small, (3, 3), 0), (frame.shape[1], frame.shape[0]))
 

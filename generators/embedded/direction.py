@@ -179,16 +179,15 @@ class Direction:
         return directed.clamped()
 
     def _mood(self, time: float) -> dict[str, float]:
-        """The offsets at a moment: the last mood begun, fading in from the one before."""
+        """The offsets at a moment: each mood fades in as it begins, and out as the next one begins."""
         total: dict[str, float] = {}
-        begun = [mood for mood in self.moods if mood[0] <= time]
-        recent = begun[-2:]
-        for place, (start, name, strength) in enumerate(recent):
-            share = _fade(time - start) if start > 0 else 1.0
-            if place + 1 < len(recent):
-                share = 1.0 - _fade(time - recent[place + 1][0])
-            for channel, value in MOODS[name].items():
-                total[channel] = total.get(channel, 0.0) + value * strength * share
+        for place, (start, name, strength) in enumerate(self.moods):
+            share = (_fade(time - start) if start > 0 else 1.0) if start <= time else 0.0
+            if place + 1 < len(self.moods):
+                share *= 1.0 - _fade(time - self.moods[place + 1][0])
+            if share:
+                for channel, value in MOODS[name].items():
+                    total[channel] = total.get(channel, 0.0) + value * strength * share
         return total
 
     def _turn(self, time: float) -> tuple[float, float, float]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from generators.embedded.direction import MOODS, Direction
 from generators.embedded.life import life
@@ -44,6 +46,33 @@ def test_a_mood_shows_and_grows_with_its_strength(mood: str) -> None:
     size = [float(np.abs(pose.expression).sum()) for pose in (full, half)]
     assert size[0] > 0.02
     assert size[1] == pytest.approx(size[0] / 2, rel=1e-4)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 80), st.sampled_from(list(MOODS)), st.floats(0, 1)),
+        min_size=1,
+        max_size=6,
+        unique_by=lambda mood: mood[0],
+    )
+)
+def test_a_time_line_of_moods_never_jumps_and_ends_in_its_last_mood(moods: list[tuple[int, str, float]]) -> None:
+    line = tuple((tenth / 20, name, strength) for tenth, name, strength in sorted(moods))
+    direction = Direction(moods=line)
+    step, most = 0.002, max(abs(value) for mood in MOODS.values() for value in mood.values())
+    before = direction._mood(0.0)
+    for number in range(1, 2500):
+        now = direction._mood(number * step)
+        for channel in before.keys() | now.keys():
+            # a smooth step changes by at most 1.5 of its height over its length; two moods may change at once
+            assert abs(now.get(channel, 0.0) - before.get(channel, 0.0)) <= 6 * most * step / 0.5
+        before = now
+    start, name, strength = line[-1]
+    last = direction._mood(start + 1.0)
+    assert {channel: value for channel, value in last.items() if value} == pytest.approx(
+        {channel: value * strength for channel, value in MOODS[name].items() if value * strength}
+    )
 
 
 def test_moods_fade_into_each_other() -> None:

@@ -197,7 +197,7 @@ def _amplitudes(luma: Grid, face: Grid, strength: float) -> tuple[Grid, Grid, Gr
     import cv2
 
     detail = luma - cv2.GaussianBlur(luma, (0, 0), 2.0)
-    activity = np.sqrt(cv2.blur(detail * detail, (7, 7)))
+    activity = np.sqrt(np.maximum(cv2.blur(detail * detail, (7, 7)), 0.0))  # its running sums may end below 0
     # An edge is busy only along a line; beside it the eye sees plain surface. Take the calmest neighbour.
     activity = cv2.GaussianBlur(cv2.erode(activity, np.ones((9, 9), dtype=np.uint8)), (0, 0), 3.0)
     bent = activity**0.75

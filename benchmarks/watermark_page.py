@@ -8,8 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 Row = Mapping[str, object]
-_COLOURS = ("#1f5fa8", "#b4441f", "#2d7d46", "#7a4fa3", "#8a6d00", "#00788a")
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 560, 300, 46, 40
+_COLOURS = ("#1f5fa8", "#b4441f", "#2d7d46", "#7a4fa3", "#8a6d00", "#00788a", "#a83279", "#444444", "#5d8a00")
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM = 620, 300, 46, 190, 40
+_APART = 18
+"""Pixels from one number under the axis to the next, at least."""
 
 
 def curves(rows: Sequence[Row]) -> dict[str, str]:
@@ -59,7 +61,7 @@ def _chart(title: str, unit: str, series: Mapping[str, Sequence[tuple[float, boo
     low, high = min(numbers), max(*numbers, min(numbers) + 1)
 
     def place(number: float, share: float) -> tuple[float, float]:
-        x = _LEFT + (number - low) / (high - low) * (_WIDTH - _LEFT - 130)
+        x = _LEFT + (number - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
         return round(x, 1), round(12 + (1 - share) * (_HEIGHT - _BOTTOM - 12), 1)
 
     size = f"viewBox='0 0 {_WIDTH} {_HEIGHT}' width='{_WIDTH}'"
@@ -69,10 +71,13 @@ def _chart(title: str, unit: str, series: Mapping[str, Sequence[tuple[float, boo
     ]
     for share in (0, 0.5, 1):
         x, y = place(low, share)
-        parts.append(f"<path d='M{x} {y}H{_WIDTH - 130}' stroke='#ddd'/><text x='4' y='{y + 4}'>{share:.0%}</text>")
-    parts += [
-        f"<text x='{place(number, 0)[0] - 6}' y='{_HEIGHT - 22}'>{number:g}</text>" for number in sorted(set(numbers))
-    ]
+        parts.append(f"<path d='M{x} {y}H{_WIDTH - _RIGHT}' stroke='#ddd'/><text x='4' y='{y + 4}'>{share:.0%}</text>")
+    last = -float(_APART)
+    for mark in sorted(set(numbers)):
+        x = place(mark, 0)[0] - 6
+        if x - last >= _APART:
+            parts.append(f"<text x='{x}' y='{_HEIGHT - 22}'>{mark:g}</text>")
+            last = x
     for number, (name, line) in enumerate(points.items()):
         colour = _COLOURS[number % len(_COLOURS)]
         path = " ".join(f"{x},{y}" for x, y in (place(at, share) for at, share, _ in line))
@@ -82,7 +87,9 @@ def _chart(title: str, unit: str, series: Mapping[str, Sequence[tuple[float, boo
             parts.append(
                 f"<circle cx='{x}' cy='{y}' r='3.5' fill='{colour}'><title>{share:.0%} of {count}</title></circle>"
             )
-        parts.append(f"<text x='{_WIDTH - 122}' y='{24 + 18 * number}' fill='{colour}'>{html.escape(name)}</text>")
+        parts.append(
+            f"<text x='{_WIDTH - _RIGHT + 8}' y='{24 + 18 * number}' fill='{colour}'>{html.escape(name)}</text>"
+        )
     parts.append(f"<text x='{_WIDTH / 2 - 60}' y='{_HEIGHT - 4}'>{unit}</text></svg>")
     return "".join(parts)
 

@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import socket
+import tempfile
 from typing import TYPE_CHECKING, NoReturn
 
 from thsafe.batch.work import Assignment, work_of
@@ -73,6 +74,7 @@ def _be_worker(channel: socket.socket) -> NoReturn:
 def _work(channel: socket.socket) -> None:
     lines = channel.makefile("rb")
     brief: dict[str, Json] = json.loads(lines.readline())
+    tempfile.tempdir = brief["scratch"]  # the driver clears it away, however this process ends
     try:
         work = work_of(brief)
     except ThsafeError as problem:

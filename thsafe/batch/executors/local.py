@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -57,7 +58,8 @@ class LocalExecutor:
     survives = True
 
     def __init__(self, brief: Mapping[str, Json], *, workers: int) -> None:
-        self._brief = brief
+        self._scratch = tempfile.TemporaryDirectory(prefix="thsafe-batch-", ignore_cleanup_errors=True)
+        self._brief = {**brief, "scratch": self._scratch.name}
         self._most = workers
         generates = brief["kind"] == "generate"
         self._depth = 1 if generates else 2
@@ -107,7 +109,7 @@ class LocalExecutor:
         return answers
 
     def close(self) -> None:
-        """The template's end is the end of all its forks."""
+        """The template's end is the end of all its forks; what they had fetched goes too."""
         for worker in self._workers:
             self._kill(worker)
             worker.channel.close()
@@ -125,6 +127,7 @@ class LocalExecutor:
             except subprocess.TimeoutExpired:
                 template.kill()
                 template.wait()
+        self._scratch.cleanup()
 
     def _usable(self) -> list[_Worker]:
         return [worker for worker in self._workers if not worker.retired and len(worker.queue) < self._depth]

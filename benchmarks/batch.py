@@ -4,7 +4,7 @@
 
 Every file is different and small (a JPEG of 160 x 120); of the signed ones each has a manifest of its own. Rates are
 taken between the first and the last answer of a run, so that starting processes does not count; seconds of processor
-stand beside those of the clock. ``--table`` computes the sizing table of docs/howto/scale.md from what was measured.
+stand beside those of the clock. ``--table`` measures those alone and computes the sizing table of docs/howto/scale.md.
 
 The thousand workers are simulated: the log's one writer is measured (what a batch of 1, 10, 100 and 500 events costs
 it), and workers that finish at random times are put before it as a queue. With ``--postgres`` it is measured there.
@@ -64,11 +64,14 @@ class Answers:
     """A Progress that notes when answers come."""
 
     def __init__(self) -> None:
+        self.began = 0.0
         self.times: list[float] = []
         self.cpu: list[float] = []
 
     def start(self, stage: str, total: int | None) -> None:
-        """Nothing."""
+        """When the driver begins to give work out."""
+        del stage, total
+        self.began = time.perf_counter()
 
     def advance(self, steps: int = 1) -> None:
         """One more."""
@@ -95,26 +98,11 @@ def main() -> None:
         home = Home(folder / "keys")
         ring = KeyRing.create(home)
         plain, signed = pictures(folder, options.files), credentials(folder, ring, options.files)
-        two = run(folder, ring, signed, workers=2)
-        show("verify, signed, local, 2 workers", two)
-        show("verify, unsigned, local, 2 workers", run(folder, ring, plain, workers=2))
+        few = few_of(folder, plain, 8)
         one = run(folder, ring, signed, workers=1)
         show("verify, signed, local, 1 worker", one)
-        few = few_of(folder, plain, 12)
-        marks = {workers: run(folder, ring, few, workers=workers, checks="marks") for workers in (1, 2)}
-        for workers, rate in marks.items():
-            show(f"marks (CPU-bound), local, {workers} workers", rate)
-        print(
-            f"  second worker: x{marks[2].each / marks[1].each:.2f} on marks, x{two.each / one.each:.2f} on provenance"
-        )
-        memory(folder, ring, plain)
-        if options.ray:
-            ray = run(folder, ring, plain, workers=1, executor="ray")
-            local = run(folder, ring, plain, workers=1)
-            show("verify, unsigned, Ray, 1 actor", ray)
-            show("verify, unsigned, local, 1 worker", local)
-            for kind, rate in (("Ray", ray), ("local", local)):
-                print(f"  {kind} adds {(1 / rate.each - rate.inside) * 1000:.2f} ms to an item")
+        if not options.table:
+            rates(folder, ring, signed, plain, few, one, ray=options.ray)
         writer = sequencer(folder, options.postgres)
         if options.table:
             costs = {
@@ -126,6 +114,24 @@ def main() -> None:
                 )
             }
             table(costs, one, writer)
+
+
+def rates(folder: Path, ring: KeyRing, signed: Path, plain: Path, few: Path, one: Rate, *, ray: bool) -> None:
+    """Items a second, by workers and executors."""
+    two = run(folder, ring, signed, workers=2)
+    show("verify, signed, local, 2 workers", two)
+    show("verify, unsigned, local, 2 workers", run(folder, ring, plain, workers=2))
+    marks = {workers: run(folder, ring, few, workers=workers, checks="marks") for workers in (1, 2)}
+    for workers, rate in marks.items():
+        show(f"marks (CPU-bound), local, {workers} workers", rate)
+    gains = marks[2].each / marks[1].each, two.each / one.each
+    print(f"  a second worker: x{gains[0]:.2f} on marks, x{gains[1]:.2f} on provenance")
+    memory(folder, ring, plain)
+    if ray:
+        local, over = run(folder, ring, plain, workers=1), run(folder, ring, plain, workers=1, executor="ray")
+        for kind, rate in (("local", local), ("Ray", over)):
+            show(f"verify, unsigned, {kind}, 1 worker", rate)
+            print(f"  {kind} adds {(1 / rate.each - rate.inside) * 1000:.2f} ms to an item")
 
 
 def pictures(folder: Path, count: int) -> Path:
@@ -181,11 +187,12 @@ def run(
     rows = Batches.open(home.database_url)
     inside = statistics.fmean(item.seconds or 0.0 for item in rows.items(batch))
     rows.close()
-    # The first answers of every worker hold its start.
+    # The first answers of every worker hold its start. Where each takes seconds that is little beside the rest.
     first = min(len(answers.times) // 10, 50)
+    whole = checks != "provenance"
     return Rate(
-        items=len(answers.times) - first,
-        wall=answers.times[-1] - answers.times[first],
+        items=len(answers.times) - first + whole,
+        wall=answers.times[-1] - (answers.began if whole else answers.times[first]),
         inside=inside,
         driver=(answers.cpu[-1] - answers.cpu[first]) / max(1, len(answers.cpu) - first),
     )
@@ -286,7 +293,7 @@ def cost(home: Home, files: Path, checks: str) -> float:
     with Ledger.open(home) as log:
         brief = {"kind": "verify", "home": str(home.path), "log": log.origin, "settings": settings.as_json()}
     work = work_of({**brief, "checks": f"{checks} {files}", "models": ""})
-    paths = sorted(files.iterdir())[:100]
+    paths = sorted(files.iterdir())[: 100 if checks == "provenance" else 2]
     each = []
     for number, path in enumerate(paths):
         started = time.process_time()
@@ -310,7 +317,8 @@ def table(costs: dict[str, float], one: Rate, writer: Writer) -> None:
 def day(each: float) -> str:
     """Files a day, to two digits."""
     files = each * DAY
-    return f"{files / 1e6:,.2g} million" if files >= 1e6 else f"{float(f'{files:.2g}'):,.0f}"
+    rounded = float(f"{files:.2g}")
+    return f"{rounded / 1e6:,g} million" if files >= 1e6 else f"{rounded:,.0f}"
 
 
 def timed(call: Callable[..., object], *arguments: object) -> float:

@@ -110,7 +110,7 @@ def examine(
     evidence: list[Evidence] = []
     if is_installed():
         checks[CROSSCHECK] = _check_second_reader
-    if has_originals(place):
+    if (only is None or ORIGINALS in only) and has_originals(place):
         checks[ORIGINALS] = check_originals
 
     def run(checks: Mapping[str, Check]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from thsafe.watermark.reading import MarkReading
 
 _SAMPLED_FRAMES = 48
+_WINDOW = 2.0
+"""Seconds for which one stretch of neighbouring frames stands."""
+_STRETCH = 6
+_LEAST_STRETCHES = 2
+_MOST_STRETCHES = 8
 
 
 @dataclass(slots=True)
@@ -57,6 +63,17 @@ class Examination:
                 with VideoReader(self.path) as reader:
                     self.frames = reader.sample_bgr(_SAMPLED_FRAMES)
         return self.frames
+
+    def stretches(self) -> Iterator[list[tuple[float, Frame]]]:
+        """Neighbouring frames from a few moments, one moment at a time; of a still picture the picture."""
+        from thsafe.media.decode import VideoReader
+
+        if self.info.kind is not MediaKind.VIDEO:
+            yield self.sampled()
+            return
+        windows = round((self.info.duration or 0.0) / _WINDOW)
+        with VideoReader(self.path) as reader:
+            yield from reader.stretches(min(_MOST_STRETCHES, max(_LEAST_STRETCHES, windows)), _STRETCH)
 
     def essence(self) -> str | None:
         """The digest of the encoded packets; None for a still picture, which has none."""

@@ -39,7 +39,7 @@ def check_own(examination: Examination) -> Evidence:
 
     if examination.info.kind is MediaKind.AUDIO:
         return _no_picture(OWN)
-    return run_own_detector(examination.sampled(), moving=examination.info.kind is MediaKind.VIDEO)
+    return run_own_detector(examination.stretches(), moving=examination.info.kind is MediaKind.VIDEO)
 
 
 def check_lip_sync(examination: Examination) -> Evidence:

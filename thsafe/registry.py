@@ -136,9 +136,9 @@ def run_detector(name: str, weights: Sequence[Path], frames: Sequence[tuple[floa
     return found
 
 
-def run_own_detector(frames: Sequence[tuple[float, Frame]], *, moving: bool) -> Evidence:
-    """Let the detector that comes with thsafe look at frames given as (seconds, BGR), of a video or one picture."""
-    found: Evidence = _load(_OWN)(frames, moving=moving)
+def run_own_detector(stretches: Iterable[Sequence[tuple[float, Frame]]], *, moving: bool) -> Evidence:
+    """Let the detector that comes with thsafe look at stretches of frames (seconds, BGR), or at one picture."""
+    found: Evidence = _load(_OWN)(stretches, moving=moving)
     return found
 
 
@@ -327,15 +327,18 @@ class Rehearsal(Protocol):
         picture: Frame,
         landmarks: NDArray[np.float32],
         *,
-        count: int,
+        runs: int,
+        length: int,
         seed: int,
         short_side: int,
         still: bool = False,
-    ) -> tuple[Frame, NDArray[np.float32], list[Frame]]:
-        """A portrait as it is framed, its landmarks there, and frames of it speaking."""
+    ) -> tuple[Frame, NDArray[np.float32], list[list[Frame]]]:
+        """A portrait as it is framed, its landmarks there, and stretches of it speaking."""
 
-    def dubbed(self, film: Path, *, count: int, seed: int) -> Iterator[tuple[Frame, NDArray[np.float32], Frame]]:
-        """Frames of a film, their landmarks, and the same frames with another mouth."""
+    def dubbed(
+        self, film: Path, *, runs: int, length: int, seed: int
+    ) -> Iterator[list[tuple[Frame, NDArray[np.float32], Frame]]]:
+        """Stretches of a film: frames, their landmarks, and the same frames with another mouth."""
 
 
 def rehearsal() -> Rehearsal:

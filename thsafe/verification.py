@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from thsafe.core.clock import system_clock, to_text
 from thsafe.core.errors import ThsafeError
+from thsafe.core.state import STOPPED
 from thsafe.core.types import Evidence, Json, MediaKind, Progress, Report, Silent, Status, Verdict
 from thsafe.examination import Examination, not_evaluated
 from thsafe.home import Home
@@ -184,9 +185,9 @@ def _run(name: str, check: Check, examination: Examination) -> Evidence:
     try:
         found = check(examination)
     except ThsafeError as problem:
-        found = not_evaluated(name, f"{problem.message} ({problem.code})")
+        found = not_evaluated(name, f"{problem.message} ({problem.code})", code=STOPPED)
     except Exception as problem:  # noqa: BLE001 - a check that crashes on hostile input must not hide the others
-        found = not_evaluated(name, f"The check stopped: {type(problem).__name__}: {problem}")
+        found = not_evaluated(name, f"The check stopped: {type(problem).__name__}: {problem}", code=STOPPED)
     return replace(found, seconds=round(time.perf_counter() - started, 3))
 
 

@@ -91,6 +91,8 @@ def calibrate(
     *,
     alpha: float = ALPHA,
     about: Mapping[str, Any] | None = None,
+    independent: int | None = None,
+    kinds: Mapping[str, Sequence[str]] | None = None,
 ) -> Calibration:
     """Fit every bin.
 
@@ -98,6 +100,9 @@ def calibrate(
         scores: for each quality the labels (1: manipulated) and scores of independent examples: one per video.
         alpha: share of either class that may be misjudged.
         about: what it holds for.
+        kinds: for each quality the kind of every example, where they come from different worlds. The limit for genuine
+            ones then holds for each kind by itself, and ratios are fitted with all kinds weighing the same.
+        independent: how many examples of a class count as independent at most, such as the number of people in them.
 
     Raises:
         InputError: ``calibrate.few``: fewer than ten examples of a class.
@@ -114,15 +119,17 @@ def calibrate(
                 rule=f"at least {_LEAST} of each",
                 next_step="prepare more data, or go without likelihood ratios",
             )
-        slope, offset = _logistic(truth, found)
+        worlds = np.asarray(kinds[quality]) if kinds else np.zeros(len(found), np.int64)
+        slope, offset = _logistic(truth, found, worlds)
+        bound = float(np.log(min(genuine, made, independent or genuine) + 1))
         bins[quality] = Bin(
             slope=slope,
             offset=offset,
             genuine=genuine,
             manipulated=made,
-            lowest=-float(np.log(min(genuine, made) + 1)),
-            highest=float(np.log(min(genuine, made) + 1)),
-            genuine_limit=_limit(found[~truth], alpha),
+            lowest=-bound,
+            highest=bound,
+            genuine_limit=max(_limit(found[~truth & (worlds == kind)], alpha) for kind in np.unique(worlds[~truth])),
             manipulated_limit=-_limit(-found[truth], alpha),
         )
     return Calibration(bins=bins, alpha=alpha, about=dict(about or {}))
@@ -153,7 +160,7 @@ def load_calibration(path: Path) -> Calibration:
     return found
 
 
-def _logistic(truth: NDArray[np.bool_], scores: Array) -> tuple[float, float]:
+def _logistic(truth: NDArray[np.bool_], scores: Array, worlds: NDArray[Any]) -> tuple[float, float]:
     """Slope and offset of the log ratio; both classes weigh the same, so the offset holds no prior.
 
     Platt's targets (1999) keep it finite where the classes do not overlap; a falling line is made level.
@@ -162,7 +169,13 @@ def _logistic(truth: NDArray[np.bool_], scores: Array) -> tuple[float, float]:
 
     made, genuine = int(truth.sum()), int((~truth).sum())
     goal = np.where(truth, (made + 1) / (made + 2), 1 / (genuine + 2))
-    weight = np.where(truth, 0.5 / made, 0.5 / genuine)
+    weight = np.zeros(len(truth))
+    for kind in np.unique(worlds):
+        for side in (truth, ~truth):
+            inside = side & (worlds == kind)
+            weight[inside] = 1 / max(1, int(inside.sum()))
+    for side in (truth, ~truth):
+        weight[side] *= 0.5 / weight[side].sum()
     middle, spread = float(scores.mean()), float(scores.std()) or 1.0
     scaled = (scores - middle) / spread
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from thsafe.core.types import Frame
 
 Codec = Literal["none", "jpeg", "h264"]
@@ -153,3 +155,72 @@ class Fate:
 def _triple(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float, float]:
     first, second, third = (float(value) for value in values)
     return first, second, third
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipFate:
+    """The same for frames that follow each other, which are coded together and keep their own pixels as a rule."""
+
+    scale: float = 1.0
+    blur: float = 0.0
+    noise: float = 0.0
+    seed: int = 0
+    codec: Codec = "none"
+    quality: int = 0
+    preset: str = "veryfast"
+
+    @classmethod
+    def fixed(cls, quality: str, *, face: float, least: float) -> ClipFate:
+        """A named condition; a face of ``face`` pixels is not made smaller than ``least``."""
+        codec, number, scale = QUALITIES[quality]
+        return cls(
+            scale=min(1.0, max(scale, least / face)),
+            blur=1.5 if quality == "blur" else 0.0,
+            codec=codec,
+            quality=number,
+        )
+
+    @classmethod
+    def drawn(cls, random: np.random.Generator, *, face: float, least: float) -> ClipFate:
+        """One by chance: half keep their size, a quarter their pixels."""
+        scale = 1.0 if random.random() < 0.55 else float(random.uniform(0.5, 1.0))
+        chances: tuple[Codec, ...] = ("none", "jpeg", "h264")
+        codec = chances[int(random.choice(3, p=[0.2, 0.2, 0.6]))]
+        return cls(
+            scale=min(1.0, max(scale, least / face)),
+            blur=float(random.uniform(0.3, 1.2)) if random.random() < 0.1 else 0.0,
+            noise=float(random.uniform(0.5, 4)) if random.random() < 0.1 else 0.0,
+            seed=int(random.integers(1 << 31)),
+            codec=codec,
+            quality=int(random.integers(60, 98)) if codec == "jpeg" else int(random.integers(16, 38)),
+            preset=str(random.choice(["ultrafast", "veryfast", "medium"])),
+        )
+
+    def befall(self, frames: Sequence[Frame]) -> list[Frame]:
+        """The frames after all that, ``scale`` times as large."""
+        return self._coded([self._handled(frame, place) for place, frame in enumerate(frames)])
+
+    def _handled(self, frame: Frame, place: int) -> Frame:
+        import cv2
+
+        if self.scale < 1:
+            side = 2 * round(frame.shape[0] * self.scale / 2)
+            frame = cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA)
+        if self.blur:
+            frame = cv2.GaussianBlur(frame, (0, 0), self.blur)
+        if self.noise:
+            hiss = np.random.default_rng([self.seed, place]).normal(0, self.noise, frame.shape)
+            frame = np.clip(np.rint(frame + hiss), 0, 255).astype(np.uint8)
+        return frame
+
+    def _coded(self, frames: list[Frame]) -> list[Frame]:
+        import cv2
+
+        if self.codec == "jpeg":
+            setting = [cv2.IMWRITE_JPEG_QUALITY, self.quality]
+            return [cv2.imdecode(cv2.imencode(".jpg", frame, setting)[1], cv2.IMREAD_COLOR) for frame in frames]
+        if self.codec == "h264":
+            from thsafe.media.roundtrip import through_h264
+
+            return through_h264(frames, crf=self.quality, preset=self.preset)
+        return frames

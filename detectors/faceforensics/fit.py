@@ -77,7 +77,7 @@ def fit_traces(
     folds = np.repeat([fold[sample.identities[0]] for sample in pairs], 2)
     worth = {strength: _held_out(table, labels, folds, strength) for strength in STRENGTHS}
     best = max(worth, key=lambda strength: worth[strength])
-    direction, threshold = _discriminant(table, labels, best)
+    direction, threshold = discriminant(table, labels, best)
     with torch.no_grad():
         net.middle.copy_(torch.from_numpy(middle))
         net.spread.copy_(torch.from_numpy(spread))
@@ -115,19 +115,31 @@ def _measured(net: Traces, recipe: Recipe, path: Path, seed: list[int]) -> Array
         return np.asarray(net.statistics(face)[0].numpy(), np.float64)
 
 
-def _discriminant(table: Array, labels: NDArray[np.int64], strength: float) -> tuple[Array, float]:
-    """Direction and threshold; scaled so that scores of both classes spread by 1 on average."""
-    made, genuine = table[labels == 1], table[labels == 0]
-    within = (np.cov(made.T) + np.cov(genuine.T)) / 2
-    direction = np.linalg.solve(within + strength * np.eye(len(within)), made.mean(axis=0) - genuine.mean(axis=0))
+def discriminant(
+    table: Array, labels: NDArray[np.int64], strength: float, weights: Array | None = None
+) -> tuple[Array, float]:
+    """Direction and threshold; scaled so that scores of both classes spread by 1 on average.
+
+    Args:
+        table: standardised statistics (n, count).
+        labels: (n,), 1 for a manipulation.
+        strength: of the ridge.
+        weights: of the examples; all the same by default.
+    """
+    chosen = [labels == kind for kind in (1, 0)]
+    shares = [None if weights is None else weights[rows] for rows in chosen]
+    spreads = [np.cov(table[rows].T, aweights=share) for rows, share in zip(chosen, shares, strict=True)]
+    within = np.asarray((spreads[0] + spreads[1]) / 2, np.float64)
+    made, genuine = (np.average(table[rows], axis=0, weights=share) for rows, share in zip(chosen, shares, strict=True))
+    direction = np.linalg.solve(within + strength * np.eye(len(within)), made - genuine)
     direction /= np.sqrt(direction @ within @ direction)
-    return direction, float(direction @ (made.mean(axis=0) + genuine.mean(axis=0)) / 2)
+    return direction, float(direction @ (made + genuine) / 2)
 
 
 def _held_out(table: Array, labels: NDArray[np.int64], folds: NDArray[np.int64], strength: float) -> float:
     scores = np.zeros(len(labels))
     for fold in range(_FOLDS):
         inside = folds != fold
-        direction, threshold = _discriminant(table[inside], labels[inside], strength)
+        direction, threshold = discriminant(table[inside], labels[inside], strength)
         scores[~inside] = table[~inside] @ direction - threshold
     return roc_auc(labels, scores)

@@ -163,7 +163,8 @@ def _people(label: str, name: str) -> tuple[str, ...]:
         return tuple(parts[:2])
     if label in {"CelebDFv1_real", "CelebDFv2_real", "DFD_real"} or label.startswith("DFDCP_"):
         return (parts[0],)
-    return (name,)
+    # ours: <person>__<clip>
+    return (name.partition("__")[0],)
 
 
 def _inside(base: Path, name: str) -> Path:

@@ -45,7 +45,11 @@ class Traces(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         """Logits (n,)."""
-        found: Tensor = self.head((self.statistics(faces) - self.middle) / self.spread)[:, 0]
+        return self.judge(self.statistics(faces))
+
+    def judge(self, statistics: Tensor) -> Tensor:
+        """Logits (n,) of :meth:`statistics`."""
+        found: Tensor = self.head((statistics - self.middle) / self.spread)[:, 0]
         return found
 
     def statistics(self, faces: Tensor) -> Tensor:

@@ -141,6 +141,26 @@ def test_samples_are_spread_over_the_file(tmp_path, make_clip):
         assert reader.sample_bgr(0) == []
 
 
+def test_stretches_are_frames_that_follow_each_other(tmp_path, make_clip):
+    path = make_clip(tmp_path / "long.mp4", 400, width=32, height=32)
+    with VideoReader(path) as reader:
+        everything = dict(reader.iter_bgr())
+        times = sorted(everything)
+        found = list(reader.stretches(5, 6))
+        assert [len(part) for part in found] == [6] * 5
+        for number, part in enumerate(found):
+            first = times.index(part[0][0])
+            assert [seconds for seconds, _ in part] == times[first : first + 6]
+            assert part[3][0] == pytest.approx((number + 0.5) * 16 / 5, abs=0.09)
+            assert all(np.array_equal(frame, everything[seconds]) for seconds, frame in part)
+
+
+def test_a_film_shorter_than_its_stretches_gives_what_it_has(tmp_path, make_clip):
+    path = make_clip(tmp_path / "short.mp4", 9, width=32, height=32)
+    with VideoReader(path) as reader:
+        assert [len(part) for part in reader.stretches(4, 6)] == [6, 3]
+
+
 def test_frames_at_chosen_times(clip):
     with VideoReader(clip) as reader:
         assert [seconds for seconds, _ in reader.frames_at([1.0, 0.41, 0.0])] == pytest.approx([0.0, 0.44, 1.0])

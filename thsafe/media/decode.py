@@ -131,6 +131,33 @@ class VideoReader:
                 by_time[latest.seconds] = latest.frame
         return [(seconds, self._bgr(by_time[seconds])) for seconds in sorted(by_time)]
 
+    def stretches(self, count: int, length: int) -> Iterator[list[tuple[float, Frame]]]:
+        """``count`` times ``length`` pictures that follow each other, from moments evenly spaced over the file.
+
+        One stretch is held at a time. Fewer come when the file has fewer, or when parts of it do not decode.
+        """
+        self.damaged = 0
+        duration, rate = self.info.duration, float(self.info.fps or 25)
+        length_seconds = length / rate
+        if not duration or duration <= count * length_seconds:
+            starts = [place * length_seconds for place in range(count)]
+        else:
+            starts = [(place + 0.5) * duration / count - length_seconds / 2 for place in range(count)]
+        pictures = self._decode(None)
+        latest: _Picture | None = None
+        for start in starts:
+            if self._jump_pays(start, latest.seconds if latest else 0.0):
+                pictures = self._decode(start if self._signature.demuxer in _INDEXED else start - _BLIND_AIM)
+            found = []
+            for picture in pictures:
+                latest = picture
+                if picture.seconds >= start - _SAME:
+                    found.append(picture)
+                    if len(found) == length:
+                        break
+            if found:
+                yield [(picture.seconds, self._bgr(picture.frame)) for picture in found]
+
     def _jump_pays(self, target: float, position: float) -> bool:
         """A key frame lies between the two; without an index, one is taken to lie every few seconds."""
         stream: Any = moving_picture(self._container) if self._container is not None else None

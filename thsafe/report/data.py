@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from thsafe.core.state import state_of
 from thsafe.core.types import Evidence, Json, Report, Status, Verdict
 
 
@@ -28,6 +29,7 @@ def _evidence(item: Evidence) -> dict[str, Json]:
     return {
         "check": item.check,
         "status": str(item.status),
+        "state": str(state_of(item)),
         "code": item.code,
         "summary": item.summary,
         "strength": item.strength,
@@ -50,6 +52,6 @@ def report_from_json(value: Mapping[str, Json]) -> Report:
 
 
 def _evidence_from(value: Mapping[str, Json]) -> Evidence:
-    rest = dict(value)
+    rest = {name: part for name, part in value.items() if name != "state"}
     status, interval = Status(rest.pop("status")), rest.pop("interval")
     return Evidence(status=status, interval=None if interval is None else (interval[0], interval[1]), **rest)

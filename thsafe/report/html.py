@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thsafe.catalogue import catalogue
+from thsafe.core.state import state_of
 from thsafe.core.types import Evidence, Json, Report, Status, Verdict
 from thsafe.report.data import report_as_json
 from thsafe.report.view import View, view_of
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from thsafe.examination import Examination
 
 _LADDER = tuple(Verdict)
-_UNSHOWN = frozenset({"state", "reason", "segments", "failures", "frames_read", "differs", "heat_map"})
+_UNSHOWN = frozenset(
+    {"state", "reason", "segments", "failures", "frames_read", "differs", "heat_map", "people", "score", "answer"}
+)
 """Facts that the page says elsewhere already, or that only a program wants."""
 _SYMBOLS = {Status.FOUND: "✓", Status.ABSENT: "–", Status.CONFLICT: "!", Status.NOT_EVALUATED: "?"}
 
@@ -50,6 +53,7 @@ def page_values(view: View, language: str) -> Mapping[str, Json]:
         "ladder": _LADDER,
         "symbols": _SYMBOLS,
         "facts": _facts,
+        "state": state_of,
         "clock": clock,
         "raw": json.dumps(report_as_json(view.report), ensure_ascii=False, indent=2),
     }
@@ -75,7 +79,22 @@ def _facts(item: Evidence) -> list[tuple[str, str]]:
         if name in _UNSHOWN or isinstance(value, dict) or value in (None, "", [], ()):
             continue
         rows.append((name.replace("_", " "), _in_words(value)))
+    if item.strength is not None:
+        rows.insert(0, ("likelihood ratio", _ratio(item)))
+    if item.model_digest:
+        rows.append(("model", f"SHA-256 {item.model_digest}"))
     return rows
+
+
+def _ratio(item: Evidence) -> str:
+    """A strength in numbers, as times more usual for one or for the other."""
+    strength = item.strength or 0.0
+    times = 10 ** abs(strength)
+    side = "manipulated" if strength > 0 else "genuine"
+    words = "as usual for either" if times < 1.05 else f"{times:.2g} times as usual for {side} files as for the others"
+    if item.interval is None:
+        return words
+    return f"{words} (bounds: 1/{10 ** -item.interval[0]:.2g} to {10 ** item.interval[1]:.2g})"
 
 
 def _in_words(value: Json) -> str:

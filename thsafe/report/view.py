@@ -6,6 +6,7 @@ The file and what was decoded from it stay with whoever examined it; from here o
 from __future__ import annotations
 
 import base64
+import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from thsafe.examination import Examination
     from thsafe.provenance.read import Credentials
 
-_THUMBNAILS = 12
+_WINDOW = 2.0
+"""Seconds of the timeline under one picture; more where the file is long."""
+_THUMBNAILS = 48
 _THUMBNAIL_WIDTH = 160
 _DATA = "data:image/jpeg;base64,"
 
@@ -31,9 +34,13 @@ class Still:
     """One picture on the timeline."""
 
     seconds: float
+    """Where its stretch begins."""
+    end: float
     picture: str
     """JPEG as data URI."""
     differs: bool
+    scores: tuple[tuple[str, str], ...] = ()
+    """(check, score) of what looked at these seconds by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,7 @@ class Segment:
     end: float
     """Seconds."""
     words: str
-    """A watermark id, a detector's score; empty for a stretch that differs."""
+    """A watermark id; empty for a stretch that differs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +103,7 @@ def view_of(report: Report, examination: Examination) -> View:
     """Draw the small pictures and collect what a page needs."""
     return View(
         report=report,
-        stills=_stills(examination, _differences(report)),
+        stills=_stills(examination, report),
         segments=_segments(report),
         heat_maps=_heat_maps(report),
         figures=_figures(report),
@@ -113,7 +120,10 @@ def view_from_json(value: Mapping[str, Json]) -> View:
     """A view from its JSON value; raises KeyError, TypeError or ValueError for anything else."""
     return View(
         report=report_from_json(value["report"]),
-        stills=tuple(Still(**item) for item in value["stills"]),
+        stills=tuple(
+            Still(**{**item, "scores": tuple((check, score) for check, score in item["scores"])})
+            for item in value["stills"]
+        ),
         segments=tuple(Segment(**item) for item in value["segments"]),
         heat_maps=tuple(HeatMap(**item) for item in value["heat_maps"]),
         figures=tuple(Figure(**item) for item in value["figures"]),
@@ -130,12 +140,11 @@ def _differences(report: Report) -> list[tuple[float, float]]:
 
 
 def _segments(report: Report) -> tuple[Segment, ...]:
-    """What checks say of single stretches: ``segments`` with a mark or a score, and ``differs``."""
+    """What checks say of single stretches: marks and differences; scores stand under the pictures."""
     found = []
     for item in report.evidence:
         for part in item.detail.get("segments") or []:
-            score = part.get("score")
-            words = str(part.get("words") or part.get("mark_id") or "") if score is None else f"{float(score):.2f}"
+            words = str(part.get("words") or part.get("mark_id") or "")
             if words:
                 start, end = float(part["start"]), float(part["end"])
                 found.append(Segment(check=item.check, start=start, end=end, words=words))
@@ -162,24 +171,42 @@ def _figures(report: Report) -> tuple[Figure, ...]:
     return tuple(Figure(check=check, words=found[0], picture=found[1]) for check, found in drawn if found is not None)
 
 
-def _stills(examination: Examination, differences: list[tuple[float, float]]) -> tuple[Still, ...]:
-    """Pictures along the timeline, at least one from every stretch that differs."""
-    frames = examination.frames
+def _stills(examination: Examination, report: Report) -> tuple[Still, ...]:
+    """A picture for every two seconds of a film, with what checks say of just these; one for a photograph."""
+    frames = examination.sampled()
     if not frames:
         return ()
-    step = max(1, len(frames) // _THUMBNAILS)
-    kept = dict(frames[::step][:_THUMBNAILS])
-    for start, end in differences[:_THUMBNAILS]:
+    duration = max(float(report.media.get("duration") or 0.0), frames[-1][0])
+    window = max(_WINDOW, duration / _THUMBNAILS)
+    differences = _differences(report)
+    stills = []
+    for number in range(max(1, math.ceil(duration / window - 1e-6))):
+        start, end = number * window, min((number + 1) * window, max(duration, window))
         inside = [(seconds, frame) for seconds, frame in frames if start <= seconds < end]
-        kept |= dict(inside[len(inside) // 2 : len(inside) // 2 + 1])
-    return tuple(
-        Still(
-            seconds=seconds,
-            picture=small_jpeg(frame),
-            differs=any(start <= seconds < end for start, end in differences),
+        if not inside and number:
+            continue
+        changed = [item for item in inside if any(low <= item[0] < high for low, high in differences)]
+        _, frame = min(changed or inside or frames[:1], key=lambda item: abs(item[0] - (start + end) / 2))
+        stills.append(
+            Still(
+                seconds=start,
+                end=end,
+                picture=small_jpeg(frame),
+                differs=any(low < end and high > start for low, high in differences),
+                scores=_scores(report, start, end),
+            )
         )
-        for seconds, frame in sorted(kept.items(), key=lambda item: item[0])
-    )
+    return tuple(stills)
+
+
+def _scores(report: Report, start: float, end: float) -> tuple[tuple[str, str], ...]:
+    """The highest score of each check between two moments."""
+    found: dict[str, float] = {}
+    for item in report.evidence:
+        for part in item.detail.get("segments") or []:
+            if part.get("score") is not None and float(part["start"]) < end and float(part["end"]) > start:
+                found[item.check] = max(found.get(item.check, -math.inf), float(part["score"]))
+    return tuple((check, f"{score:+.1f}") for check, score in found.items())
 
 
 def small_jpeg(frame: Frame, width: int = _THUMBNAIL_WIDTH) -> str:

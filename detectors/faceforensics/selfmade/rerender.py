@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
     from thsafe.core.types import Frame, Progress
 
-SIDE: Final = 96
+SIDE: Final = 64
+"""Pixels of a face, as in the first public code for swaps."""
 _MARGIN: Final = 1.45
-_BATCH: Final = 16
+_BATCH: Final = 8
 
 
 class Swapper(nn.Module):
-    """One encoder for all; the decoder is told whom to draw. Input (n, 3, 96, 96) in [0, 1] and identities (n,)."""
+    """One encoder for all; the decoder is told whom to draw. Input (n, 3, 64, 64) in [0, 1] and identities (n,)."""
 
     def __init__(self, identities: int) -> None:
         super().__init__()
@@ -41,7 +42,7 @@ class Swapper(nn.Module):
         self.decoder = nn.Sequential(*_up(160, 96), *_up(96, 64), *_up(64, 32), nn.Conv2d(32, 3, 3, padding=1))
 
     def forward(self, faces: Tensor, who: Tensor) -> Tensor:
-        """Faces (n, 3, 96, 96) of those people in these expressions."""
+        """Faces (n, 3, 64, 64) of those people in these expressions."""
         scale, shift = self.identity(who)[:, :, None, None].chunk(2, dim=1)
         latent = torch.relu(self.first(self.encoder(faces)) * (1 + scale) + shift)
         found: Tensor = self.decoder(latent)
@@ -49,7 +50,7 @@ class Swapper(nn.Module):
 
 
 class Renderer(nn.Module):
-    """Draws a lower face from what surrounds it and the outline of the lips: (n, 4, 96, 96) to (n, 3, 96, 96)."""
+    """Draws a lower face from what surrounds it and the outline of the lips: (n, 4, 64, 64) to (n, 3, 64, 64)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -148,7 +149,7 @@ def rendered(net: Renderer, shot: Shot, lips: Shot, random: np.random.Generator)
 
 
 def aligned(shot: Shot) -> tuple[Frame, NDArray[np.float32]]:
-    """The shot's face in a 96-pixel crop, and its landmarks there."""
+    """The shot's face in a 64-pixel crop, and its landmarks there."""
     import cv2
 
     matrix = alignment(five_points(shot.marks), SIDE, _MARGIN)

@@ -95,6 +95,15 @@ def test_people_are_split_before_anything_is_made(pictures) -> None:
     assert caught.value.code == "corpus.folder"
 
 
+@pytest.fixture
+def short_clips(monkeypatch) -> None:
+    """Clips and films of a few frames: what is made of each is the same."""
+    monkeypatch.setattr(maker, "LENGTH", 2)
+    monkeypatch.setattr(maker, "_FILM_FRAMES", 6)
+    monkeypatch.setattr(maker, "_SIDES", (256,))
+
+
+@pytest.mark.usefixtures("short_clips")
 def test_a_corpus_is_made_listed_and_gone_on_with(pictures, tmp_path) -> None:
     sources = corpus.find_sources([pictures], [], cast=False)
     path = corpus.make_corpus(tmp_path, sources, effort=0.01)
@@ -118,6 +127,7 @@ def test_a_corpus_is_made_listed_and_gone_on_with(pictures, tmp_path) -> None:
     assert json.loads(path.read_text()) == before
 
 
+@pytest.mark.usefixtures("short_clips")
 def test_the_background_of_a_fake_is_its_twin_s(pictures, tmp_path) -> None:
     """Only what was made differs: a window that moved, or other noise, would tell them apart."""
     (source,) = [item for item in corpus.find_sources([pictures], [], cast=False) if item.split == "test"]

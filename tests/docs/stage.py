@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -36,9 +37,23 @@ NOT_OURS = {
     "mkfifo": "a reader must be there",
     "kubectl": "a cluster",
     "ray": "a cluster",
+    "apt-get": "installs",
+    "python": "a benchmark",
+    "mkdir": "makes room for a file of others",
+    "cp": "a file of others",
+    "cat": "prints",
 }
 """Programs of others that pages show, and why they are not started here."""
-LASTING = {("serve",), ("studio",), ("live",), ("watch",), ("resolve", "serve"), ("tsa", "serve"), ("data", "fakes")}
+LASTING = {
+    ("serve",),
+    ("studio",),
+    ("live",),
+    ("watch",),
+    ("resolve", "serve"),
+    ("tsa", "serve"),
+    ("data", "fakes"),
+    ("models", "train"),
+}
 """Commands that go on until they are stopped, or for an hour."""
 PLACES = ("/mnt", "/srv", "/data", "~", "/var")
 """Beginnings of paths that are moved into the stage."""
@@ -116,9 +131,24 @@ def make_base(folder: Path) -> None:
     _film(folder / "posted.mp4", [_painted(frame) for frame in frames], sound)
     _film(folder / "two.mp4", [np.concatenate([frame, frame[:, ::-1]], axis=1) for frame in frames], sound)
     _webm(folder / "clip.webm")
-    for place in ("videos", "inbox", "elsewhere/footage/2024", "portraits", "talkers", "elsewhere/mnt/backup"):
+    for place in (
+        "archive",
+        "FOLDER",
+        "PORTRAITS",
+        "GRID",
+        "videos",
+        "inbox",
+        "elsewhere/footage/2024",
+        "portraits",
+        "talkers",
+        "elsewhere/mnt/backup",
+    ):
         (folder / place).mkdir(parents=True)
     shutil.copy(hello, folder / "videos/hello.mp4")
+    for name in ("hello.mp4", "me.png", "speech.wav"):
+        shutil.copy(folder / name, folder / "archive" / name)
+    jobs = [{"do": "say", "person": "ada", "short_side": 256, "text": "Good morning.", "output": "ada.mp4"}]
+    (folder / "jobs.jsonl").write_text("".join(json.dumps(job) + "\n" for job in jobs), encoding="utf-8")
     shutil.copy(folder / "me.mp4", folder / "elsewhere/footage/2024/me.mp4")
 
 

@@ -52,7 +52,7 @@ LASTING = {
     ("resolve", "serve"),
     ("tsa", "serve"),
     ("data", "fakes"),
-    ("models", "train"),
+    ("models", "train", "lipsync"),
 }
 """Commands that go on until they are stopped, or for an hour."""
 PLACES = ("/mnt", "/srv", "/data", "~", "/var")

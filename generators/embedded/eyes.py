@@ -20,6 +20,12 @@ from generators.embedded.landmarks import (
 
 _DARKEST_LID = 0.90
 """Of the light on the skin below the eye."""
+_COLUMNS = np.linspace(-0.84, 0.84, 15)
+"""Where an eye is looked at from corner to corner: -1 to 1."""
+_LEAST_CONTRAST = 0.35
+"""That of the stronger eye, where both are faint."""
+_HAIR, _EYE = 0.06, 0.12
+"""Share of the stronger eye's contrast: hair over an eye stays below the first, the corners of eyes above both."""
 
 Array = NDArray[np.float64]
 Field = NDArray[np.float32]
@@ -32,6 +38,9 @@ class Eyes:
     def __init__(self, picture: Image, face: FaceFrame) -> None:
         self.right = Eye(picture, face, RIGHT_UPPER, RIGHT_LOWER, RIGHT_BROW_LOW, RIGHT_IRIS)
         self.left = Eye(picture, face, LEFT_UPPER, LEFT_LOWER, LEFT_BROW_LOW, LEFT_IRIS)
+        strongest = max(float(self.right.contrast.max()), float(self.left.contrast.max()), _LEAST_CONTRAST)
+        for eye in (self.right, self.left):
+            eye.spare_hair(strongest)
 
 
 class Eye:
@@ -85,6 +94,33 @@ class Eye:
         weight = (4.0 * share * (1.0 - share)) ** 0.25 * np.clip(1.0 - np.abs(self._t) ** 3, 0.0, 1.0)
         self._eyeball = np.repeat(weight.astype(np.float32)[..., None], 2, axis=2)
         self._pixels = node_index(*self._eyeball.shape[:2])
+        self.contrast = self._measure(picture[y0:y1, x0:x1])
+
+    def spare_hair(self, strongest: float) -> None:
+        """Leave the columns alone over which hair hangs: lids and gaze move behind it.
+
+        Args:
+            strongest: the contrast of an eye that is seen.
+        """
+        seen = np.clip((self.contrast / strongest - _HAIR) / (_EYE - _HAIR), 0.0, 1.0)
+        share = np.interp(self._t, _COLUMNS, seen).astype(np.float32)
+        self._inside_corners = self._inside_corners * share
+        self._eyeball *= share[..., None]
+
+    def _measure(self, part: Image) -> Array:
+        """Contrast down each column from lid to lid: lashes, iris and white change, a strand of hair does not."""
+        import cv2
+
+        smooth = cv2.GaussianBlur(part, (0, 0), max(0.012 * self._unit, 0.5)).astype(np.float64)
+        near = (self._y > self._upper - 0.05) & (self._y < self._lower + 0.07)
+        found = np.zeros(len(_COLUMNS))
+        for number, centre in enumerate(_COLUMNS):
+            inside = near & (np.abs(self._t - centre) < 0.09)
+            counts = inside.sum(axis=1)
+            lines = np.where(inside[..., None], smooth, 0.0).sum(axis=1)[counts > 0] / counts[counts > 0, None]
+            if len(lines):
+                found[number] = float(lines.std(axis=0).max()) / max(float(lines.mean()), 1.0)
+        return found
 
     def draw(self, original: Image, *, blink: float, gaze: tuple[float, float]) -> Image:
         """The eye's rectangle with the iris moved by ``gaze`` (u) and the lid closed by ``blink`` (0 to 1)."""

@@ -3,7 +3,7 @@
 The log and the signed consents hold digests, ids and salted commitments only (EDPB Guidelines 02/2025: keep personal
 data off the chain, plan deletion from the start). Erasing therefore means deleting what makes them speak: names and
 salts in the vault, personal fields with their key, pictures kept for reports, stored manifests with the thumbnails of
-inputs in them.
+inputs in them, and the words of batch jobs.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class Erasure:
     """Pictures of outputs, kept for reports."""
     manifests: int
     """Stored credentials of outputs, with the small pictures of inputs in them, and fingerprints."""
+    batch_jobs: int
+    """Jobs of batches whose words (texts, paths, options) are gone."""
     key_deleted: bool
     """Whether the person's own signing key, kept on this machine, is gone."""
     entry: int
@@ -86,6 +88,7 @@ def erase_person(installation: Installation, records: Sequence[ConsentRecord], *
     Raises:
         StoreError: the disk or the database refuses; what was erased until then stays erased.
     """
+    from thsafe.batch.forgetting import forget_jobs
     from thsafe.consent.grant import subject_key_path
     from thsafe.consent.store import ConsentStore
     from thsafe.core.clock import system_clock
@@ -99,9 +102,12 @@ def erase_person(installation: Installation, records: Sequence[ConsentRecord], *
     if key_deleted:
         key.unlink()
     forget_unfinished(installation.home)
+    batch_jobs = forget_jobs(installation, records)
     # The log comes last: its entry says that all of it is gone.
     entry = installation.ledger.erase(
-        subject, consents=ids, counts={"vault": vault_files, "subject_keys": int(key_deleted)}
+        subject,
+        consents=ids,
+        counts={"vault": vault_files, "subject_keys": int(key_deleted), "batch_jobs": batch_jobs},
     )
     still_active = _active(installation, ids, system_clock())
     return Erasure(
@@ -111,6 +117,7 @@ def erase_person(installation: Installation, records: Sequence[ConsentRecord], *
         personal_fields=len(entry.event["entries"]),
         thumbnails=int(entry.event["thumbnails"]),
         manifests=len(entry.event["manifests"]),
+        batch_jobs=batch_jobs,
         key_deleted=key_deleted,
         entry=entry.index,
         still_active=still_active,

@@ -16,9 +16,11 @@ from thsafe.batch.run import _Run
 from thsafe.batch.work import Assignment
 from thsafe.consent.grant import create_self_consent
 from thsafe.core.errors import InputError
+from thsafe.erasure import consents_of, erase_person
 from thsafe.installation import Installation
 from thsafe.keys import KeyRing
 from thsafe.media.digest import hash_file
+from thsafe.store.batches import ERASED
 
 QUICK = {"do": "say", "engine": "quick", "text": "Hi."}
 
@@ -154,6 +156,50 @@ def test_uses_of_a_consent_hold(lite, tmp_path, picture, here):
     summary = run_batch(batch, home=lite, opened=here())
     assert summary.counts["refused"] == 2
     assert len(entries(lite, "intent")) == 1
+
+
+def test_erasing_a_person_takes_the_words_of_their_jobs(lite, tmp_path, picture, rows, here):
+    """Done, refused and waiting: text and input names go, states, digests and outputs' ids stay; others keep theirs."""
+    (tmp_path / "me.jpg").write_bytes(picture)
+    record = create_self_consent(lite, portrait=tmp_path / "me.jpg", keys=KeyRing.open(lite), max_uses=1)
+    lines = [{**QUICK, "text": f"Secret {n}.", "image": "me.jpg", "output": f"{n}.mp4"} for n in range(2)]
+    lines.append({**QUICK, "text": "Nobody's words.", "person": "ada", "output": "ada.mp4"})
+    jobs = written(tmp_path / "jobs.jsonl", *lines)
+    ran = plan_generation(jobs, home=lite).batch.id
+    run_batch(ran, home=lite, opened=here())
+    same = plan_generation(written(tmp_path / "same.jsonl", lines[0]), home=lite).batch.id
+    assert run_batch(same, home=lite, opened=here()).known_before == 1
+    waits = plan_generation(jobs, home=lite).batch.id
+    batches = rows(lite)
+    before = {item.number: item for item in batches.items(ran)}
+    assert [item.state for item in before.values()] == ["done", "refused", "done"]
+    assert b"Secret" in stored(lite)
+
+    installation = Installation.open(lite)
+    records = consents_of(installation, record.id)
+    (tmp_path / "me.jpg").rename(tmp_path / "moved.jpg")  # of what ran, the log and equal jobs tell
+    assert erase_person(installation, records).batch_jobs == 2
+    (tmp_path / "moved.jpg").rename(tmp_path / "me.jpg")  # of what never began, the picture does
+    assert erase_person(installation, records).batch_jobs == 3
+    assert erase_person(installation, records).batch_jobs == 0
+    assert b"Secret" not in stored(lite)
+    assert b"me.jpg" not in stored(lite)
+    after = {item.number: item for item in batches.items(ran)}
+    for number in (0, 1):
+        assert after[number].task == ERASED
+        assert (after[number].state, after[number].key) == (before[number].state, before[number].key)
+    assert after[1].error["error"] == before[1].error["error"]
+    assert batches.results([after[0].key])[after[0].key].report["manifest_id"]
+    assert after[2] == before[2]
+
+    assert run_batch(waits, home=lite, opened=here()).counts == {"done": 1, "failed": 2}
+    assert {item.error["error"] for item in batches.items(waits, "failed")} == {"batch.erased"}
+    assert installation.ledger.verify().ok
+    installation.ledger.close()
+
+
+def stored(home):
+    return b"".join(path.read_bytes() for path in home.path.rglob("*.db*"))
 
 
 def test_real_workers(lite, tmp_path):

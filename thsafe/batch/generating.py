@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from thsafe.batch.work import LATER, Assignment, Tell, as_error
 from thsafe.core.canonical import canonical_digest
 from thsafe.core.clock import system_clock, to_text
-from thsafe.core.errors import Refused, StoreError, ThsafeError
+from thsafe.core.errors import Refused, StoreError, ThsafeError, UsageError
 from thsafe.core.types import Json
 from thsafe.home import Home
-from thsafe.store.batches import DONE, POISON, Batches, Item, Result
+from thsafe.store.batches import DONE, ERASED, POISON, Batches, Item, Result
 
 if TYPE_CHECKING:
     from thsafe.generation import Generator
@@ -55,7 +55,7 @@ class Generating:
         started = time.perf_counter()
         key = None
         try:
-            task = item.task or {}
+            task = _task_of(item)
             key = key_of_job(task)
             known = self._known(key, task)
             if known is not None:
@@ -112,6 +112,19 @@ class Generating:
         return self.engines[name]
 
 
+def _task_of(item: Assignment) -> Mapping[str, Json]:
+    if item.task != ERASED:
+        return item.task or {}
+    raise UsageError(
+        "The words of this job were erased with the person whom it was about.",
+        code="batch.erased",
+        found=f"{item.source}, of which place and state alone are kept",
+        rule="what was erased is not made again",
+        next_step="where the person agrees, list the job anew: thsafe batch generate JOBS",
+        log="nothing was written",
+    )
+
+
 def key_of_job(task: Mapping[str, Json]) -> str:
     """Of what is asked and of the bytes of every file that goes in."""
     from thsafe.media.digest import hash_file
@@ -130,7 +143,7 @@ def finished_before(item: Item, job: str, installation: Installation) -> Result 
         return None
     done = _done(_told(record, job))
     return Result(
-        key=key_of_job(item.task or {}),
+        key=canonical_digest({"erased": job}) if item.task == ERASED else key_of_job(item.task or {}),
         sha256=done["sha256"],
         verdict=done["verdict"],
         report=done["report"],

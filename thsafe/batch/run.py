@@ -8,7 +8,6 @@ batch.
 from __future__ import annotations
 
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -19,7 +18,7 @@ from thsafe.batch.anchors import log_of
 from thsafe.batch.driver import HEARTBEAT, held
 from thsafe.batch.executors import Answer, Executor, Staff, open_executor
 from thsafe.batch.settings import VerifySettings, checks_digest, models_digest
-from thsafe.batch.work import LATER, Assignment
+from thsafe.batch.work import ATTEMPTS, LATER, Assignment, job_id
 from thsafe.core.errors import StoreError, UsageError
 from thsafe.core.types import Json, Progress, Silent
 from thsafe.home import Home
@@ -39,11 +38,8 @@ if TYPE_CHECKING:
 GROUP = 500
 """Answers in one transaction at most."""
 GROUP_SECONDS = 2.0
-ATTEMPTS = 3
-"""How often a worker may die of an item before it is poison."""
 _WITHOUT_DATABASE = 120.0
 """Seconds that a driver waits for a database that is being restarted."""
-_JOBS = uuid.UUID("6f0d7a52-93a4-4a1c-9a2c-5f1d0a0f7f11")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,8 +236,7 @@ class _Run:
         )
 
     def _job(self, item: Item, attempt: int) -> str:
-        """The id under which the log knows an attempt at a generation."""
-        return str(uuid.uuid5(_JOBS, f"{self.batch}/{item.number}/{attempt}"))
+        return job_id(self.batch, item.number, attempt)
 
     def _take(self, answer: Answer) -> None:
         item = self._in_flight.pop(answer.number, None)

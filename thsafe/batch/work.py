@@ -7,6 +7,7 @@ detectors. Whatever goes wrong with one item is that item's answer.
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,10 @@ Tell = Callable[[str], None]
 LATER = "later"
 """State of an answer that says nothing about the item: the database or the network failed."""
 
+ATTEMPTS = 3
+"""How often a worker may die of an item before it is poison."""
+_JOBS = uuid.UUID("6f0d7a52-93a4-4a1c-9a2c-5f1d0a0f7f11")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
@@ -39,6 +44,11 @@ class Assignment:
     task: Mapping[str, Json] | None = None
     job: str = ""
     """Of a generation: the id under which the log will know this attempt."""
+
+
+def job_id(batch_id: str, number: int, attempt: int) -> str:
+    """The id under which the log knows an attempt at a generation."""
+    return str(uuid.uuid5(_JOBS, f"{batch_id}/{number}/{attempt}"))
 
 
 class Work(Protocol):

@@ -21,8 +21,8 @@ from thsafe.cli.terminal import json_option, print_json, style
 def erase(person: str, with_key: bool, yes: bool, as_json: bool) -> None:
     """Erase what is personal of SUBJECT (a DID, or the id of one of the person's consents), for good.
 
-    Names and salts in the vault, personal fields of the log with their key, and pictures kept for reports go. Proofs
-    stay valid; what must stay is listed with the reason.
+    Names and salts in the vault, personal fields of the log with their key, pictures kept for reports and the words of
+    batch jobs go. Proofs stay valid; what must stay is listed with the reason.
     """
     import dataclasses
 
@@ -43,6 +43,7 @@ def erase(person: str, with_key: bool, yes: bool, as_json: bool) -> None:
     click.echo(f"  gone        personal fields of {done.personal_fields} log entries, and their key")
     click.echo(f"  gone        {done.thumbnails} pictures of outputs")
     click.echo(f"  gone        {done.manifests} stored manifests with the pictures of inputs in them, and fingerprints")
+    click.echo(f"  gone        the words of {done.batch_jobs} batch jobs")
     if done.key_deleted:
         click.echo("  gone        the person's signing key")
     for item in done.kept:

@@ -208,6 +208,11 @@ class Ledger:
         with reading(self._engine) as connection:
             return used(connection, consent_id)
 
+    def jobs_under(self, consents: Sequence[str]) -> frozenset[str]:
+        """The ids of the jobs that used any of these consents."""
+        with reading(self._engine) as connection:
+            return frozenset(_jobs_under(connection, consents))
+
     def entry(self, index: int) -> Entry:
         """One entry.
 

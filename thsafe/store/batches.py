@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 WAITING, RUNNING, DONE = "waiting", "running", "done"
 FAILED, REFUSED, POISON, CANCELLED = "failed", "refused", "poison", "cancelled"
 UNSUCCESSFUL = (FAILED, REFUSED, POISON)
+ERASED: Mapping[str, Json] = {"erased": True}
+"""What stays of the task of a job whose words were erased (``thsafe erase``)."""
 _PAGE = 500
 
 
@@ -305,6 +307,16 @@ class Batches:
         with writing(self._engine) as connection:
             return _move(connection, batch_id, states, WAITING)
 
+    def erase_words(self, batch_id: str, numbers: Sequence[int]) -> None:
+        """Forget what these items ask for and what their errors quote; states, digests and results stay."""
+        these = update(batch_item).where(batch_item.c.batch == batch_id, batch_item.c.number == bindparam("own"))
+        with writing(self._engine) as connection:
+            for number in numbers:
+                query = select(batch_item.c.error).where(batch_item.c.batch == batch_id, batch_item.c.number == number)
+                error = connection.execute(query).scalar_one()
+                left = None if error is None else json.dumps(_without_words(json.loads(error)))
+                connection.execute(these.values(task=json.dumps(ERASED), error=left), {"own": number})
+
     def _set(self, batch_id: str, **values: Json) -> None:
         with writing(self._engine) as connection:
             connection.execute(update(batch).where(batch.c.id == batch_id).values(values))
@@ -380,6 +392,10 @@ def _move(connection: Connection, batch_id: str, states: Sequence[str], to: str)
 
 def _now() -> str:
     return to_text(system_clock())
+
+
+def _without_words(error: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: error[name] for name in ("error", "exit_code") if name in error} | {"message": "erased"}
 
 
 def _name(source: str, task: Mapping[str, Json] | None) -> bytes:

@@ -44,7 +44,7 @@ class Wav2Lip(Generator):
         commercial_use=False,
         needs="weights: thsafe models pull wav2lip-gan",
         models=MODELS,
-        speed="10 pictures a second on a CPU core, some 30 with bfloat16 in hardware; not measured on a GPU",
+        speed="a CPU core: about 10 pictures a second by processor time, about 30 with bfloat16; no GPU measured",
         pace="fast",
         vram="0.15 GB of weights in float32; what running takes is not measured",
     )

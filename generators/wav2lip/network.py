@@ -25,7 +25,7 @@ FACE: Final = 96
 _EPSILON: Final = 1e-5
 _STATISTICS: Final = ("weight", "bias", "running_mean", "running_var")
 MOST_APART: Final = 2.0
-"""Grey levels by which bfloat16 may move a pixel of the probe; decoders and encoders move more."""
+"""Grey levels by which bfloat16 may move a pixel of the probe."""
 MEAN_APART: Final = 0.5
 """The same, on average."""
 _PROBES: Final = 4

@@ -3,7 +3,8 @@
 Jung et al., "AASIST: Audio Anti-Spoofing using Integrated Spectro-Temporal Graph Attention Networks" (ICASSP 2022).
 Written anew after reading the authors' published code (MIT), which settled the axis of one softmax; the scores that the
 tests expect are recorded from this network, not the authors'. Two things of theirs are kept although the paper reads
-otherwise: a block's first normalisation is computed and not used, and the first filters are no weights but a fixed bank of 70 windowed sincs between points of the mel scale.
+otherwise: a block's first normalisation is computed and not used, and the first filters are no weights but a fixed
+bank of 70 windowed sincs between points of the mel scale.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ setup: $(VENV)/.ready  ## Create the environment (uv when it is there, plain pip
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if command -v uv >/dev/null 2>&1; then \
-	    UV_FIND_LINKS="$(FIND_LINKS)" uv pip install --python $(BIN)/python -c constraints.txt -e '.[crosscheck,dev,did,docs,forensics,hsm,live2d,objects,onnx,parquet,postgres,ray,serve,speech,vtubestudio,web]'; \
+	    UV_FIND_LINKS="$(FIND_LINKS)" uv pip install --python $(BIN)/python -c constraints.txt -e '.[crosscheck,dev,did,docs,forensics,hsm,live,live2d,objects,onnx,parquet,postgres,ray,serve,speech,vtubestudio,web]'; \
 	else \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[crosscheck,dev,did,docs,forensics,hsm,live2d,objects,onnx,parquet,postgres,ray,serve,speech,vtubestudio,web]'; \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[crosscheck,dev,did,docs,forensics,hsm,live,live2d,objects,onnx,parquet,postgres,ray,serve,speech,vtubestudio,web]'; \
 	fi
 	@touch $@
 

@@ -20,7 +20,8 @@ from thsafe.core.types import MediaKind
 from thsafe.generation import drawn_portrait, media_input
 from thsafe.home import Home
 from thsafe.installation import Installation
-from thsafe.live import RATE, Page, Stage, check_pipe, perform, wav_stream
+from thsafe.live import RATE, check_pipe, perform, wav_stream
+from thsafe.viewing import Page, Stage
 
 SIZE = 256
 PARAMS = {"person": "ada", "short_side": SIZE, "fps": 10, "seed": 1}
@@ -64,6 +65,46 @@ class Clock:
         self.now += seconds
 
 
+class Viewer(threading.Thread):
+    """Looks on through the page's WebSocket until the show is over."""
+
+    def __init__(self, page: Page) -> None:
+        from websockets.sync.client import connect
+
+        super().__init__(daemon=True)
+        self.told: list[dict[str, int]] = []
+        self.pictures: list[np.ndarray] = []
+        self._connection = connect(socket_of(page))
+        self.start()
+
+    def run(self) -> None:
+        import cv2
+
+        with self._connection as messages:
+            for message in messages:
+                if isinstance(message, str):
+                    self.told.append(json.loads(message))
+                else:
+                    self.pictures.append(cv2.imdecode(np.frombuffer(message, np.uint8), cv2.IMREAD_COLOR))
+
+
+class Attended(Stage):
+    """Waits until its viewer has seen each picture: others may miss some."""
+
+    viewer: Viewer
+
+    def show(self, jpeg: bytes, state: dict[str, object]) -> None:
+        super().show(jpeg, state)
+        for _ in range(500):
+            if len(self.viewer.pictures) == state["frames"]:
+                return
+            threading.Event().wait(0.01)
+
+
+def socket_of(page: Page) -> str:
+    return page.address.replace("http:", "ws:") + "socket"
+
+
 def test_every_picture_is_marked_and_the_log_knows(place: Home, tmp_path: Path) -> None:
     from thsafe.label import measure_label
     from thsafe.media.planes import bgr_from_i420
@@ -74,18 +115,22 @@ def test_every_picture_is_marked_and_the_log_knows(place: Home, tmp_path: Path) 
     taken: list[bytes] = []
     reader = threading.Thread(target=lambda: taken.append(pipe.read_bytes()))
     reader.start()
-    clock = Clock()
+    clock, stage = Clock(), Attended()
+    page = Page(stage, 0)
+    viewer = stage.viewer = Viewer(page)
     shown = perform(
         drawn_portrait("ada"),
         speech(),
         params=PARAMS,
-        stage=Stage(),
+        stage=stage,
         pipe=pipe,
         home=place,
         clock=clock,
         sleep=clock.sleep,
     )
     reader.join()
+    viewer.join()
+    page.close()
     assert shown.frames in {16, 17}  # the last may be begun before the end is known
     assert (shown.late, shown.dropped) == (0, 0)
     assert 0.3 < shown.latency < 1.0
@@ -93,7 +138,8 @@ def test_every_picture_is_marked_and_the_log_knows(place: Home, tmp_path: Path) 
     frames = [bgr_from_i420(picture) for picture in pictures]
     installation = Installation.open(place)
     reading = read_pictures(iter(frames), installation.watermark_keys(), search=False)
-    assert reading.mark_id == shown.watermark_id
+    mark = shown.watermark_id
+    assert reading.mark_id == mark
     intent, live = installation.ledger.entry(shown.ledger_index - 1), installation.ledger.entry(shown.ledger_index)
     assert (intent.event["type"], live.event["type"]) == ("intent", "live")
     assert intent.event["job"] == live.event["job"]
@@ -103,6 +149,14 @@ def test_every_picture_is_marked_and_the_log_knows(place: Home, tmp_path: Path) 
     moments = [(number / 10, frame) for number, frame in enumerate(frames)]
     assert measure_label(moments, Label(text="AI-generated"), (SIZE, SIZE)).present
     assert any(not np.array_equal(frames[0], frame) for frame in frames[1:])
+    # the page's pictures are the pipe's, through JPEG
+    assert [state["frames"] for state in viewer.told] == list(range(1, shown.frames + 1))
+    assert viewer.told[-1]["latency_ms"] == round(1000 * shown.latency)
+    for picture, frame in zip(viewer.pictures, frames, strict=True):
+        assert np.abs(picture.astype(np.int16) - frame).mean() < 4
+    assert read_pictures(iter(viewer.pictures), installation.watermark_keys(), search=False).mark_id == mark
+    moments = [(number / 10, picture) for number, picture in enumerate(viewer.pictures)]
+    assert measure_label(moments, Label(text="AI-generated"), (SIZE, SIZE)).present
 
 
 def test_a_machine_too_slow_leaves_pictures_out_and_stays_with_the_voice(
@@ -252,6 +306,70 @@ def test_the_page_answers_to_its_token_alone() -> None:
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(foreign)
         caught.value.close()
+    finally:
+        stage.close()
+        page.close()
+
+
+def test_the_socket_gives_numbers_and_pictures_and_says_when_it_is_over() -> None:
+    from websockets.exceptions import ConnectionClosedOK
+    from websockets.sync.client import connect
+
+    stage = Stage()
+    page = Page(stage, 0)
+    try:
+        own = page.address.split("/", 3)[:3]
+        with connect(socket_of(page), origin="/".join(own)) as viewer:
+            for number in (1, 2):
+                state = {"frames": number, "late": 0, "dropped": 3, "latency_ms": 480}
+                stage.show(b"\xff\xd8picture%d" % number, state)
+                assert json.loads(viewer.recv(5)) == state
+                assert viewer.recv(5) == b"\xff\xd8picture%d" % number
+            assert viewer.ping().wait(5)
+            stage.close()
+            with pytest.raises(ConnectionClosedOK) as caught:
+                viewer.recv(5)
+            assert caught.value.rcvd.code == 1000
+    finally:
+        stage.close()
+        page.close()
+
+
+def test_the_socket_is_for_the_page_and_who_knows_the_token() -> None:
+    import sys
+
+    from websockets.exceptions import ConnectionClosedError, InvalidStatus
+    from websockets.sync.client import connect
+
+    stage = Stage()
+    page = Page(stage, 0)
+    try:
+        refused = [
+            (socket_of(page), {"origin": "http://evil.example"}, 403),
+            (socket_of(page), {"origin": "null"}, 403),
+            (socket_of(page), {"origin": page.address.rsplit(":", 1)[0] + ":1"}, 403),
+            (socket_of(page).rsplit("/", 2)[0] + "/other/socket", {}, 404),
+        ]
+        for address, options, status in refused:
+            with pytest.raises(InvalidStatus) as caught:
+                connect(address, **options)
+            assert caught.value.response.status_code == status
+        # no handshake, or another name for this machine
+        for headers, status in (({}, 426), ({"Host": "evil.example"}, 404)):
+            with pytest.raises(urllib.error.HTTPError) as plain:
+                urllib.request.urlopen(urllib.request.Request(page.address + "socket", headers=headers))
+            assert plain.value.code == status
+            plain.value.close()
+        with connect(socket_of(page)) as viewer:
+            viewer.send(b"x" * 5000)
+            with pytest.raises(ConnectionClosedError) as told:
+                viewer.recv(5)
+            assert told.value.rcvd.code == 1009, "a viewer has nothing long to say"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "websockets.server", None)
+            with pytest.raises(InvalidStatus) as caught:
+                connect(socket_of(page))
+            assert caught.value.response.status_code == 501
     finally:
         stage.close()
         page.close()

@@ -61,7 +61,8 @@ def live(
     from thsafe.core.errors import UsageError
     from thsafe.core.types import Json, MediaKind
     from thsafe.generation import drawn_portrait, media_input
-    from thsafe.live import Page, Stage, perform
+    from thsafe.live import perform
+    from thsafe.viewing import Page, Stage
 
     if (image is None) == (person is None):
         raise UsageError(

@@ -31,7 +31,7 @@ def measure(*, long_seconds: int = 60) -> dict[str, object]:
 
 
 def child(part: str, *arguments: int) -> dict[str, float]:
-    """One part in a process of its own: ``engine SIZE`` or ``publish SECONDS [SIZE]``."""
+    """One part in a process of its own: ``engine SIZE [FRAMES]`` or ``publish SECONDS [SIZE]``."""
     command = [sys.executable, __file__, part, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

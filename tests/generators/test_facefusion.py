@@ -311,6 +311,27 @@ def test_ctrl_c_ends_it_too(folder, told, face, film, tmp_path, monkeypatch) -> 
     assert _left(tmp_path) == []
 
 
+def test_no_key_is_in_its_command_line(folder, told, face, film, monkeypatch, process_list) -> None:
+    """Looked at while it runs, as any user of the machine can."""
+    keys = {"THSAFE_KEY_PASSPHRASE": "opens-every-key", "THSAFE_DID_KEY": "someone@example.org:an-account"}
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    seen: list[str] = []
+
+    class Looks(Silent):
+        def start(self, stage: str, total: int | None) -> None:
+            if stage == "FaceFusion: extracting":
+                pid = json.loads(told.read_text())["pid"]
+                seen.extend([*process_list(pid), Path(f"/proc/{pid}/environ").read_text()])
+                raise KeyboardInterrupt
+
+    _behave(folder, told, "hang")
+    with pytest.raises(KeyboardInterrupt):
+        _render(folder, face, film, progress=Looks())
+    assert "headless-run" in seen[0]
+    assert not [value for value in keys.values() if value in "\n".join(seen)]
+
+
 def test_an_input_that_changed_after_approval_is_not_read(folder, face, film, tmp_path) -> None:
     target = media_input("target", film, MediaKind.VIDEO)
     film.write_bytes(film.read_bytes() + b"x")

@@ -2,14 +2,17 @@ import json
 import os
 import stat
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+from thsafe.cli.main import run
 from thsafe.core.errors import SigningError, UsageError
 from thsafe.home import Home
 from thsafe.keys import KeyRing
 from thsafe.keys.did import public_key_from_did
+from thsafe.watermark import PUBLIC_KEY
 
 
 @pytest.fixture
@@ -174,3 +177,15 @@ def test_describe_shows_no_secret(folder):
     secrets = json.loads((folder.keys / "watermark.json").read_text())["keys"]
     shown = " ".join(str(fact) for fact in ring.describe())
     assert not any(secret in shown for secret in secrets)
+
+
+def test_the_list_shows_the_public_mark_as_a_constant(folder, capsys):
+    KeyRing.create(folder)
+    assert run(["keys", "list", "--json"]) == 0
+    (row,) = (row for row in json.loads(capsys.readouterr().out) if row["name"] == "watermark public")
+    assert row["fingerprint"] == PUBLIC_KEY.hex()
+    assert "public constant" in row["kind"]
+    page = Path(__file__).parents[2] / row["kind"].rpartition(" ")[2]
+    assert PUBLIC_KEY.hex() in page.read_text(encoding="utf-8")
+    assert run(["keys", "list"]) == 0
+    assert row["kind"] in capsys.readouterr().out

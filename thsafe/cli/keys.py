@@ -46,17 +46,18 @@ def new(organisation: str, force: bool, as_json: bool) -> None:
 @keys.command(name="list")
 @json_option
 def list_(as_json: bool) -> None:
-    """Show every key: what it is for, when it ends."""
+    """Show every key: what it is for, when it ends. The key of the public mark is a constant, the same everywhere."""
     from thsafe.home import Home
     from thsafe.keys import KeyRing
 
-    rows = [_row(item) for item in KeyRing.open(Home.default()).describe()]
+    rows = [_row(item) for item in [*KeyRing.open(Home.default()).describe(), _public_mark()]]
     if as_json:
         print_json(rows)
         return
     for row in rows:
         until = f"until {str(row['expires'])[:10]}" if row["expires"] else ""
         click.echo(f"{row['name']:<18} {row['use']:<34} {until:<18} {str(row['fingerprint'])[:24]}")
+    click.echo(f"{rows[-1]['name']}: {rows[-1]['kind']}, the same everywhere")
 
 
 @keys.command(
@@ -107,6 +108,20 @@ def use(signer: str | None, chain: Path | None, tsa_url: str, tsa_policy: str, d
     choice.save(home)
     click.echo(f"outputs are signed with this certificate from now on ({choice.open().algorithm})")
     click.echo(f"time stamps: {tsa_policy}{f', from {tsa_url}' if tsa_url else ''}")
+
+
+def _public_mark() -> KeyFacts:
+    """The one key here that is no secret: anyone reads, and can write, the public mark with it."""
+    from thsafe.keys.ring import KeyFacts
+    from thsafe.watermark import PUBLIC_KEY
+
+    return KeyFacts(
+        name="watermark public",
+        use="reads the public mark; no secret",
+        kind="public constant, documented in docs/explanation/watermark.md",
+        fingerprint=PUBLIC_KEY.hex(),
+        development=False,
+    )
 
 
 def _row(item: KeyFacts) -> dict[str, object]:

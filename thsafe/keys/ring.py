@@ -56,7 +56,8 @@ class KeyFacts:
     use: str
     kind: str
     fingerprint: str
-    """SHA-256 of the certificate, did:key of a signing key, or the first half of a watermark key's SHA-256."""
+    """SHA-256 of the certificate, did:key of a signing key, or the first half of a watermark key's SHA-256; of
+    the public mark, which has no secret, the key itself."""
     expires: str | None = None
     """RFC 3339; None for keys that do not expire."""
     development: bool = True

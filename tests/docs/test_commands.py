@@ -33,6 +33,7 @@ PAGES = [
 ]
 OTHERWISE = {
     ("README.md", "say --image me.png", 0): (21, "before there is consent, as the page says"),
+    ("add-a-detector.md", "models pull my-net", 0): (2, "the reader is who adds this card"),
     ("log.md", "--tsa", 0): (34, "no authority listens here"),
     ("compare-with-the-original.md", "compare posted.mp4", 0): (10, "the copy was painted over, as the page says"),
     ("database.md", "db migrate", 0): (34, "no server has that name"),

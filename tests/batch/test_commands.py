@@ -61,6 +61,25 @@ def test_the_whole_way(lite, many, said, tmp_path):
     assert said("cancel", batch)[0] == ExitCode.USAGE
 
 
+def test_a_verdict_sets_the_exit_code_where_it_is_asked_to(copied, signed, tmp_path, picture, said):
+    """And outranks items that failed."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    changed = bytearray(signed[1].read_bytes())
+    changed[-200] ^= 0xFF
+    (folder / "changed.jpg").write_bytes(changed)
+    call = ("verify", folder, "-r", "--executor", "serial")
+    assert said(*call)[0] == ExitCode.DONE
+    (folder / "none.jpg").write_text("no picture")
+    assert said(*call)[0] == ExitCode.BATCH_FAILURES
+    assert said(*call, "--fail-on", "tampered")[0] == ExitCode.TAMPERED
+    (folder / "changed.jpg").write_bytes(picture)
+    assert said(*call, "--fail-on", "tampered,signs")[0] == ExitCode.BATCH_FAILURES
+    assert said(*call, "--fail-on", "tampered,inconclusive")[0] == ExitCode.INCONCLUSIVE
+    code, _, err = said(*call, "--fail-on", "fake")
+    assert (code, "usage.fail-on" in err) == (ExitCode.USAGE, True)
+
+
 def test_parquet(lite, many, tmp_path, rows, scripted):
     pytest.importorskip("pyarrow", reason="pyarrow is not installed (thsafe[parquet])")
     import pyarrow.parquet as pq

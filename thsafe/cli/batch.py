@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from thsafe.core.exitcodes import ExitCode
 if TYPE_CHECKING:
     from thsafe.batch import Summary
     from thsafe.batch.plan import Planned
+    from thsafe.core.types import Verdict
     from thsafe.store.batches import Batches
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -79,8 +80,8 @@ def _with(options: tuple[Any, ...]) -> Callable[[_Command], _Command]:
         "  thsafe batch generate jobs.csv\n"
         "  thsafe batch status\n"
         "  thsafe batch export 3f9a -o results.jsonl\n\n"
-        "Exit codes: 0 done, 2 usage (also: run by another process), 34 database or disk, 50 some items failed, "
-        "130 interrupted."
+        "Exit codes: 0 done, 2 usage (also: run by another process), 10 to 12 a verdict that verify --fail-on names, "
+        "34 database or disk, 50 some items failed, 130 interrupted."
     )
 )
 def batch() -> None:
@@ -91,10 +92,12 @@ def batch() -> None:
 @click.argument("sources", nargs=-1, required=True, metavar="DIR|FILE|URL|@LIST…")
 @_with(_CHECKING)
 @_with(_STAFF)
+@click.option("--fail-on", default="", metavar="VERDICTS", help="Which verdicts set the exit code, as thsafe verify's.")
 @address_options
 @json_option
 def verify(
     sources: tuple[str, ...],
+    fail_on: str,
     executor: str,
     workers: int | None,
     ray_address: str | None,
@@ -108,9 +111,15 @@ def verify(
     Each file is verified once for its content, checks and models, whatever it is called and however often it is asked
     for. Reports: thsafe batch export.
     """
+    from thsafe.cli.verify import findings_of
+
+    findings = findings_of(fail_on)
     with progress_on_stderr() as progress:
         planned = _plan_verification(sources, asked, progress)
-    return _run(planned.batch.id, executor, workers, ray_address, gpus, cpus, as_json=as_json, planned=planned)
+    return _run(
+        planned.batch.id, executor, workers, ray_address, gpus, cpus, as_json=as_json, planned=planned,
+        findings=findings,
+    )  # fmt: skip
 
 
 @batch.command()
@@ -315,6 +324,7 @@ def _run(
     *,
     as_json: bool,
     planned: Planned | None = None,
+    findings: Mapping[Verdict, ExitCode] | None = None,
 ) -> int:
     from thsafe.batch import run_batch
     from thsafe.batch.executors import Staff
@@ -329,6 +339,9 @@ def _run(
         click.echo(f"interrupted; what was done stays done. Go on: thsafe batch run {batch_id}", err=True)
         return int(ExitCode.INTERRUPTED)
     _show(summary, as_json=as_json)
+    found = [code for verdict, code in (findings or {}).items() if summary.verdicts.get(str(verdict))]
+    if found:  # they outrank items that failed, as with thsafe verify
+        return int(min(found))
     return int(ExitCode.BATCH_FAILURES) if summary.unsuccessful else int(ExitCode.DONE)
 
 

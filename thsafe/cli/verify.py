@@ -69,7 +69,7 @@ def verify(
     Works on video, pictures and sound from anywhere; never calls anything real or fake. The file at an https://
     address is fetched once, from public addresses only, and not kept.
     """
-    findings = _findings(fail_on)
+    findings = findings_of(fail_on)
     rules = address_rules(url_hosts, url_schemes, url_ports, url_networks)
     _check_report_path(report_path, files, force=force)
     codes = []
@@ -138,7 +138,8 @@ def _fetched(
         return examination, replace(report, file=plain_name(brought.name))
 
 
-def _findings(fail_on: str) -> dict[Verdict, ExitCode]:
+def findings_of(fail_on: str) -> dict[Verdict, ExitCode]:
+    """The exit code of each verdict that ``--fail-on`` names; raises UsageError ``usage.fail-on``."""
     chosen = [word.strip() for word in fail_on.split(",") if word.strip()]
     unknown = [word for word in chosen if word not in _FINDINGS]
     if unknown:

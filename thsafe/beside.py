@@ -23,6 +23,10 @@ _MOST = 3
 
 def has_originals(home: Home) -> bool:
     """Whether there is an index to look in; looking makes no database."""
+    kind, _, place = home.database_url.partition(":///")
+    if kind == "sqlite" and "?" not in place and not Path(place).exists():
+        return False  # said before anything of a database is loaded
+
     from thsafe.comparison.originals import Originals
     from thsafe.ledger.transfer import standing
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from detectors.faceforensics.own.people import Person, put_together
-from detectors.faceforensics.own.stretches import LEAST_FACE, Stretch, find_stretches
+from detectors.faceforensics.own.stretches import LEAST_FACE, Stretch, find_stretches, measured
 from thsafe.core.types import Evidence, Status
 
 if TYPE_CHECKING:
     from detectors.faceforensics.calibrate import Bin, Calibration
-    from detectors.faceforensics.own.whole import Whole
+    from detectors.faceforensics.own.scorer import Measured, Scorer
     from thsafe.core.types import Frame, Json
 
 CHECK: Final = "detector.small"
@@ -45,6 +45,7 @@ class _Opinion:
     """What is said of one person."""
 
     person: Person
+    measured: tuple[Measured, ...]
     score: float
     scores: tuple[float, ...]
     quality: str
@@ -103,11 +104,13 @@ def _not_assessed(looks: Sequence[Sequence[Stretch]], large: Sequence[Sequence[S
 
 
 def _judged(person: Person, *, moving: bool) -> _Opinion:
-    scores = _scores(person.stretches, moving=moving)
+    found = _measured(person.stretches)
+    scores = _scores(found, moving=moving)
     score, quality = float(np.mean(scores)), _quality(person, moving=moving)
     calibration = _calibration()
     return _Opinion(
         person=person,
+        measured=found,
         score=score,
         scores=scores,
         quality=quality,
@@ -131,7 +134,7 @@ def _after_changes(chief: _Opinion, *, moving: bool) -> dict[str, tuple[float, s
             fate = ClipFate.fixed(change, face=shown, least=LEAST_FACE)
             altered.append(stretch.scaled(fate.befall(stretch.frames), fate.scale))
         # what the loudest moments lose is taken off the whole score
-        score = chief.score + float(np.mean(_scores(altered, moving=moving))) - base
+        score = chief.score + float(np.mean(_scores(_measured(altered), moving=moving))) - base
         found[change] = (score, _calibration().answer(score, chief.quality))
     return found
 
@@ -153,7 +156,9 @@ def _evidence(
     whose = ""
     if len(opinions) > 1:
         whose = f" Of {len(opinions)} people, this is said of the one with the highest score."
-    loudest = chief.person.stretches[int(np.argmax(chief.scores))]
+    place = int(np.argmax(chief.scores))
+    loudest = chief.person.stretches[place]
+    heat = heat_map(_scorer(), loudest, chief.measured[place], moving=moving)
     detail: dict[str, Json] = {
         "score": round(chief.score, 4),
         "answer": chief.answer if steady else "unsteady",
@@ -171,7 +176,7 @@ def _evidence(
         },
         "people": [_as_json(opinion, moments) for opinion in opinions],
         "segments": _segments(chief) if moving else [],
-        "heat_map": {"seconds": loudest.seconds, "jpeg": heat_map(_net(), loudest, moving=moving)},
+        "heat_map": {"seconds": loudest.seconds, "jpeg": heat},
     }
     return Evidence(
         check=CHECK,
@@ -245,27 +250,20 @@ def _quality(person: Person, *, moving: bool) -> str:
     return quality_of(person.stretches, moving=moving)
 
 
-def _scores(stretches: Sequence[Stretch], *, moving: bool) -> tuple[float, ...]:
-    import torch
+def _measured(stretches: Sequence[Stretch]) -> tuple[Measured, ...]:
+    return tuple(measured(stretch) for stretch in stretches)
 
-    from detectors.faceforensics.own.stretches import measured
 
-    net = _net()
-    with torch.inference_mode():
-        found = net([measured(stretch, net.traces.statistics) for stretch in stretches], moving=moving)
-    return tuple(float(value) for value in found)
+def _scores(found: Sequence[Measured], *, moving: bool) -> tuple[float, ...]:
+    return tuple(float(value) for value in _scorer().scores(found, moving=moving))
 
 
 @cache
-def _net() -> Whole:
+def _scorer() -> Scorer:
     """Loaded once a process: a batch of files keeps it warm."""
-    from detectors.faceforensics.own.whole import Whole
-    from detectors.faceforensics.weights import fill_all
+    from detectors.faceforensics.own.scorer import Scorer
 
-    net = Whole()
-    fill_all(net, weights_path())
-    net.eval()
-    return net
+    return Scorer.load(weights_path())
 
 
 @cache

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from detectors.faceforensics.cooccurrence import FEATURES
 from detectors.faceforensics.degrade import ClipFate
 from detectors.faceforensics.own import stretches as cutting
 from detectors.faceforensics.own.people import put_together
@@ -13,7 +14,6 @@ from detectors.faceforensics.own.quality import bin_of
 from detectors.faceforensics.own.stretches import LEAST_FACE, MOST_FACE, Stretch, find_stretches, measured
 from detectors.faceforensics.own.temporal import NAMES, REGIONS, STILL, region_masks, temporal
 from detectors.faceforensics.selfmade.camera import Camera, filmed
-from detectors.faceforensics.traces import FEATURES, Traces
 from thsafe.media.faces import find_faces
 from thsafe.registry import draw_person
 
@@ -97,8 +97,7 @@ def test_a_face_at_the_border_is_mirrored_beyond_it(drawing) -> None:
 def test_what_is_measured_has_one_form_for_films_and_photographs(drawing) -> None:
     (stretch,) = find_stretches([(number / 25, drawing[0]) for number in range(6)])
     (photo,) = find_stretches([(0.0, drawing[0])])
-    statistics = Traces().eval().statistics
-    film, still = measured(stretch, statistics), measured(photo, statistics)
+    film, still = measured(stretch), measured(photo)
     assert film["traces"].shape == still["traces"].shape == (FEATURES,)
     assert film["temporal"].shape == still["temporal"].shape == (len(NAMES),)
     assert np.allclose(film["temporal"][:STILL], still["temporal"][:STILL])

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
+import types
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -258,9 +260,43 @@ def _mesh(*, static: bool, max_faces: int) -> Any:
 def _solution(name: str) -> Any:
     import importlib
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _without_plots():
         warnings.simplefilter("ignore")
         return importlib.import_module(f"mediapipe.python.solutions.{name}")
+
+
+_PLOTS = ("matplotlib", "matplotlib.pyplot")
+
+
+class _Later(types.ModuleType):
+    """Stands in for a module until something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        import importlib
+
+        if name.startswith("__"):  # the import system asks, and is not to load anything
+            raise AttributeError(name)
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@contextlib.contextmanager
+def _without_plots() -> Iterator[None]:
+    """Import mediapipe without matplotlib, which its drawing of demonstrations imports: most of the loading time.
+
+    Who does draw with it gets the real one.
+    """
+    if any(name in sys.modules for name in (*_PLOTS, "mediapipe")):
+        yield
+        return
+    package, pyplot = (_Later(name) for name in _PLOTS)
+    package.pyplot = pyplot  # type: ignore[attr-defined]
+    sys.modules.update(zip(_PLOTS, (package, pyplot), strict=True))
+    try:
+        yield
+    finally:
+        for name, stand_in in zip(_PLOTS, (package, pyplot), strict=True):
+            if sys.modules.get(name) is stand_in:
+                del sys.modules[name]
 
 
 _stderr_lock = threading.Lock()

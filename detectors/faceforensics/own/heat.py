@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from detectors.faceforensics.own.stretches import measured
 from detectors.faceforensics.own.temporal import NAMES, REGIONS, region_masks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from detectors.faceforensics.own.scorer import Measured, Scorer
     from detectors.faceforensics.own.stretches import Stretch
-    from detectors.faceforensics.own.whole import Whole
 
 _SIDE: Final = 320
 
 
-def heat_map(net: Whole, stretch: Stretch, *, moving: bool) -> str:
+def heat_map(scorer: Scorer, stretch: Stretch, found: Measured, *, moving: bool) -> str:
     """The middle frame with the regions brighter on which the score rests, as JPEG in base64."""
     import cv2
 
     from thsafe.media.image import encode_jpeg
 
-    weights = shares(net, stretch, moving=moving)
+    weights = shares(scorer, found, moving=moving)
     frame = stretch.frames[len(stretch.frames) // 2]
     heat = np.zeros(frame.shape[:2], np.float32)
     for region, mask in region_masks(stretch.marks, frame.shape).items():
@@ -39,19 +38,16 @@ def heat_map(net: Whole, stretch: Stretch, *, moving: bool) -> str:
     return base64.b64encode(encode_jpeg(np.asarray(shown, np.uint8), 85)).decode()
 
 
-def shares(net: Whole, stretch: Stretch, *, moving: bool) -> dict[str, float]:
-    """By how much the score falls without each region; 0 where it does not."""
-    import torch
-
-    base = dict(measured(stretch, net.traces.statistics))
-    usual = net.moving.middle.numpy()
+def shares(scorer: Scorer, found: Measured, *, moving: bool) -> dict[str, float]:
+    """By how much the score of what was measured falls without each region; 0 where it does not."""
+    base = dict(found)
+    usual = scorer.usual
     variants: list[dict[str, NDArray[Any]]] = [base]
     for region in REGIONS:
         plain = base["temporal"].copy()
         places = [place for place, name in enumerate(NAMES) if name.startswith(f"{region}.")]
         plain[places] = usual[places]
         variants.append({**base, "temporal": plain})
-    with torch.inference_mode():
-        scores = net(variants, moving=moving).numpy()
+    scores = scorer.scores(variants, moving=moving)
     falls = np.maximum(scores[0] - scores[1:], 0.0)
     return {region: float(fall) for region, fall in zip(REGIONS, falls, strict=True)}

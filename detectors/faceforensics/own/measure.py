@@ -18,7 +18,6 @@ import numpy as np
 from detectors.faceforensics.degrade import ClipFate
 from detectors.faceforensics.listing import Sample, read_list
 from detectors.faceforensics.own.stretches import LEAST_FACE, measured, stored_stretch
-from detectors.faceforensics.traces import Traces
 from thsafe.core.types import Progress, Silent
 
 if TYPE_CHECKING:
@@ -111,7 +110,6 @@ def joined(tables: Sequence[Table]) -> Table:
 
 
 def _measure_person(person: str, clips: Sequence[Sequence[Sample]], path: Path, *, fixed: bool) -> None:
-    statistics = Traces().eval().statistics
     rows = []
     for samples in clips:
         stretch = stored_stretch(samples)
@@ -121,7 +119,7 @@ def _measure_person(person: str, clips: Sequence[Sequence[Sample]], path: Path, 
         for fate, quality in _fates(person, clip, stretch.face, fixed=fixed):
             altered = stretch.scaled(fate.befall(stretch.frames), fate.scale)
             row = {"method": samples[0].method, "clip": clip, "quality": quality, "face": altered.face}
-            rows.append((row, measured(altered, statistics)))
+            rows.append((row, measured(altered)))
     meta = [row for row, _ in rows]
     parts = {name: np.stack([found[name] for _, found in rows]) for name in PARTS}
     draft = path.with_suffix(".part.npz")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from detectors.faceforensics.batches import MARGIN, load
+from detectors.faceforensics.cooccurrence import co_occurrences
 from detectors.faceforensics.own.temporal import temporal
 
 if TYPE_CHECKING:
@@ -118,26 +119,15 @@ def stored_stretch(samples: Sequence[Sample]) -> Stretch | None:
     return Stretch(frames=frames, marks=faces[0].landmarks[:, :2], face=face)
 
 
-def measured(stretch: Stretch, statistics: Any) -> Mapping[str, NDArray[Any]]:
-    """What is looked at in one stretch.
-
-    Args:
-        stretch: the face.
-        statistics: ``Traces.statistics``.
-
-    Returns:
-        ``traces`` (n,), co-occurrences averaged over two frames, and ``temporal``.
-    """
-    import torch
-
+def measured(stretch: Stretch) -> Mapping[str, NDArray[Any]]:
+    """What is looked at in one stretch: ``traces`` (n,), co-occurrences averaged over two frames, and ``temporal``."""
     count = len(stretch.frames)
     chosen = [stretch.frames[place] for place in ((count // 2,) if count < 4 else (count // 2 - 1, count // 2 + 1))]
     side = chosen[0].shape[0]
     inset = round(side * (1 - FACE_SHARE / MARGIN) / 2)
     inner = np.stack([frame[inset : side - inset, inset : side - inset, ::-1] for frame in chosen])
-    with torch.inference_mode():
-        traces = statistics(torch.from_numpy(inner.copy()).permute(0, 3, 1, 2).float() / 255).mean(0).numpy()
-    return {"traces": traces.astype(np.float32), "temporal": temporal(stretch.frames, stretch.marks)}
+    faces = inner.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+    return {"traces": co_occurrences(faces).mean(axis=0), "temporal": temporal(stretch.frames, stretch.marks)}
 
 
 def _side(face: Face) -> float:

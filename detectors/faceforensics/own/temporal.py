@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
     Masks = Mapping[str, NDArray[np.bool_]]
+    Places = Mapping[str, NDArray[np.intp]]
+    """For each region its pixels' places in the picture laid out flat."""
 
 REGIONS: Final = ("mouth", "lips", "lower", "eyes", "skin", "edge", "outside")
 _STILL: Final = ("fine", "coarse", "slope", "peak")
@@ -51,13 +53,13 @@ def temporal(frames: Sequence[Frame], marks: Marks) -> Array:
         frames: neighbouring frames through one window, BGR ``uint8``.
         marks: the face, in the middle frame.
     """
-    masks = region_masks(marks, frames[0].shape)
+    places = {name: np.flatnonzero(mask) for name, mask in region_masks(marks, frames[0].shape).items()}
     grey = [_grey(frame) for frame in frames]
     fine = [picture - _blurred(picture, 1.0) for picture in grey]
-    still = np.mean([_still(grey[place], fine[place], masks) for place in _some(len(frames))], axis=0)
+    still = np.mean([_still(grey[place], fine[place], places) for place in _some(len(frames))], axis=0)
     if len(frames) < 2:
         return np.asarray(np.concatenate([still, np.zeros(len(NAMES) - STILL)]), np.float32)
-    pairs = np.stack([_between(grey[i], grey[i + 1], fine[i], fine[i + 1], masks) for i in range(len(frames) - 1)])
+    pairs = np.stack([_between(grey[i], grey[i + 1], fine[i], fine[i + 1], places) for i in range(len(frames) - 1)])
     return np.asarray(np.concatenate([still, np.median(pairs, axis=0), np.ptp(pairs, axis=0)]), np.float32)
 
 
@@ -107,42 +109,43 @@ def _blurred(picture: Array, width: float) -> Array:
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), width), np.float32)
 
 
-def _still(grey: Array, fine: Array, masks: Masks) -> NDArray[np.float64]:
+def _still(grey: Array, fine: Array, places: Places) -> NDArray[np.float64]:
     """Strength of the fine and of the coarse residual, how one goes into the other, and how rare large ones are."""
     coarse = _blurred(grey, 1.0) - _blurred(grey, 2.0)
     rows = []
     for region in REGIONS:
-        mask = masks[region]
-        if int(mask.sum()) < _LEAST:
+        inside = places[region]
+        if len(inside) < _LEAST:
             rows.append(np.zeros(len(_STILL)))
             continue
-        a, b = np.abs(fine[mask]), np.abs(coarse[mask])
+        a, b = np.abs(fine.take(inside)), np.abs(coarse.take(inside))
         mean, other = float(a.mean()) + 0.05, float(b.mean()) + 0.05
         middle = float(np.median(a)) + 0.05
         rows.append(np.log(np.array([mean, other, mean / other, mean / middle])))
     return np.concatenate(rows)
 
 
-def _between(first: Array, second: Array, fine: Array, other: Array, masks: Masks) -> NDArray[np.float64]:
+def _between(first: Array, second: Array, fine: Array, other: Array, places: Places) -> NDArray[np.float64]:
     flow = _motion(first, second)
     moved, moved_fine = _along(second, flow), _along(other, flow)
     gap, same = np.abs(first - moved), first == second
     gap_coarse = np.abs(_blurred(first - moved, 1.5))
     rows = []
     for region in REGIONS:
-        mask = masks[region]
-        if int(mask.sum()) < _LEAST:
+        inside = places[region]
+        if len(inside) < _LEAST:
             rows.append(np.zeros(len(_MOVING)))
             continue
-        level = float(np.abs(fine[mask]).mean()) + 0.05
+        still = fine.take(inside)
+        level = float(np.abs(still).mean()) + 0.05
         rows.append(
             np.array(
                 [
-                    _agreement(fine[mask], other[mask]),
-                    _agreement(fine[mask], moved_fine[mask]),
-                    np.log((float(gap[mask].mean()) + 0.05) / level),
-                    np.log((float(gap_coarse[mask].mean()) + 0.05) / level),
-                    float(same[mask].mean()),
+                    _agreement(still, other.take(inside)),
+                    _agreement(still, moved_fine.take(inside)),
+                    np.log((float(gap.take(inside).mean()) + 0.05) / level),
+                    np.log((float(gap_coarse.take(inside).mean()) + 0.05) / level),
+                    float(same.take(inside).mean()),
                 ]
             )
         )

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from detectors.faceforensics.own.scorer import FAR
 from detectors.faceforensics.own.temporal import NAMES, STILL
 from detectors.faceforensics.traces import Traces
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 LOOKS: Final = ("traces", "statistics")
 _HIDDEN: Final = 24
-_FAR: Final = 4.0
-"""Deviations beyond which a statistic counts no more."""
 
 
 class Head(nn.Module):
@@ -49,8 +48,8 @@ class Head(nn.Module):
         return found
 
     def scaled(self, statistics: Tensor) -> Tensor:
-        """In deviations from the mean, not beyond ``_FAR``."""
-        found: Tensor = ((statistics - self.middle) / self.spread).clamp(-_FAR, _FAR)
+        """In deviations from the mean, not beyond ``FAR``."""
+        found: Tensor = ((statistics - self.middle) / self.spread).clamp(-FAR, FAR)
         return found
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _WINDOW = 2.0
 """Seconds of the timeline under one picture; more where the file is long."""
 _THUMBNAILS = 48
+_FEWEST = 12
+"""Pictures of a film that is too short for three windows: what it shows is to be seen all the same."""
 _THUMBNAIL_WIDTH = 160
 _DATA = "data:image/jpeg;base64,"
 
@@ -176,8 +178,9 @@ def _stills(examination: Examination, report: Report) -> tuple[Still, ...]:
     frames = examination.sampled()
     if not frames:
         return ()
-    duration = max(float(report.media.get("duration") or 0.0), frames[-1][0])
-    window = max(_WINDOW, duration / _THUMBNAILS)
+    told = float(report.media.get("duration") or 0.0)
+    duration = max(told, frames[-1][0])
+    window = told / _FEWEST if 0 < told < 3 * _WINDOW else max(_WINDOW, duration / _THUMBNAILS)
     differences = _differences(report)
     stills = []
     for number in range(max(1, math.ceil(duration / window - 1e-6))):

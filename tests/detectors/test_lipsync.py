@@ -421,8 +421,8 @@ def test_an_anchor_of_ones_own_is_measured_too(monkeypatch, home, tmp_path, port
     class Meter:
         published_anchor = evaluate.PUBLISHED_ANCHOR
 
-        def measure(self, path, *, progress, face=None):
-            return evaluate.measure(path, Mouthpiece(), progress=progress, face=face)
+        def measure(self, path, *, progress, face=None, voice=None):
+            return evaluate.measure(path, Mouthpiece(), progress=progress, face=face, voice=voice)
 
     monkeypatch.setattr("thsafe.registry.lipsync_meter", lambda *_, **__: Meter())
     real, late = film(tmp_path / "real.mp4", portraits[:1]), film(tmp_path / "late.mp4", portraits[:1], delay=0.2)

@@ -43,6 +43,7 @@ OTHERWISE = {
     ("plugins.md", "generate plugin still", 0): (2, "the same"),
     ("remote-consent.md", "--wallet shown.sdjwt", 0): (30, "no wallet's presentation is here"),
     ("remote-consent.md", "--wallet shown.sdjwt", 1): (30, "the same"),
+    ("live.md", "--video -", 0): (30, "no camera is here"),
     ("verify-service.md", "verify https:", 0): (34, "no server has that name"),
 }
 """(page, part of the command, which of those) -> (exit code, why it is not 0)."""
@@ -148,7 +149,7 @@ def _fill(scene, line: str, capsys) -> None:
 
 def _lasts(words: list[str]) -> bool:
     plain = [word for word in words if not word.startswith("-")]
-    if words[:2] == ["serve", "token"]:
+    if words[:2] == ["serve", "token"] or words[-2:] == ["--video", "-"]:
         return False
     return any(tuple(plain[: len(known)]) == known for known in stage.LASTING)
 

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import stat
 import threading
+import time
 
 import pytest
 from sqlalchemy import event, insert, make_url, select, text, update
@@ -176,3 +177,20 @@ def test_no_server(tmp_path):
     error = failure(f"postgresql://someone:sesame@/db?host={tmp_path}")
     assert error.code == "store.unavailable"
     assert "sesame" not in error.explain()
+
+
+@pytest.mark.parametrize("rest", [0.0, 1.2])
+def test_connections_that_the_server_ended_are_replaced(postgres_url, rest):
+    """At once after their last use as well: a restart takes less than the rest after which a connection is asked."""
+    ours, other = open_engine(postgres_url), open_engine(postgres_url)
+    try:
+        with reading(ours) as connection:
+            first = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        time.sleep(rest)
+        with writing(other) as connection:
+            connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": first})
+        with reading(ours) as connection:
+            assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() != first
+    finally:
+        ours.dispose()
+        other.dispose()

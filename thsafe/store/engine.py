@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import random
+import selectors
 import sqlite3
 import tempfile
 import time
@@ -237,7 +238,9 @@ def _note_use(_connection: object, entry: ConnectionPoolEntry) -> None:
 
 def _look_whether_it_lives(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: object) -> None:
     # The server may have been restarted since; asked only after a rest, for writers in a row it would be a cost.
-    if time.monotonic() - entry.info.get(_LAST_USED, math.inf) < _REST_SECONDS:
+    # A server that ends says so on each connection: what lies there unread costs no round trip to notice.
+    rested = time.monotonic() - entry.info.get(_LAST_USED, math.inf) >= _REST_SECONDS
+    if not rested and not _has_been_told(connection):
         return
     try:
         cursor = connection.cursor()
@@ -246,6 +249,13 @@ def _look_whether_it_lives(connection: DBAPIConnection, entry: ConnectionPoolEnt
         connection.rollback()
     except Exception as problem:  # whatever it is, this connection is of no use
         raise DisconnectionError from problem
+
+
+def _has_been_told(connection: DBAPIConnection) -> bool:
+    """Whether the server sent something on a connection that asked for nothing: as a rule, that it is closed."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.fileno(), selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 def _unknown_url(url: str) -> StoreError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from generators.embedded.drive import fitted
+from generators.program import WorkFolder
 from generators.wav2lip.footage import Footage
 from thsafe.core.errors import EngineError, InputError
 from thsafe.core.types import Draft, Json, MediaKind, MediaRef
@@ -22,7 +23,9 @@ RATE: Final = 48000
 RULE: Final = "exactly one readable video"
 
 
-def draft_of(video: Path, *, sound: Path | None, folder: Path, facts: Mapping[str, Json], cited: bool = False) -> Draft:
+def draft_of(
+    video: Path, *, sound: Path | None, folder: WorkFolder, facts: Mapping[str, Json], cited: bool = False
+) -> Draft:
     """The pictures of a video and the sound of a file.
 
     Args:
@@ -47,7 +50,7 @@ def draft_of(video: Path, *, sound: Path | None, folder: Path, facts: Mapping[st
         length = round(Fraction(seen) / footage.fps * RATE)
         heard = fitted(iter_sound(sound, rate=RATE, mono=False), length, channels)
     frames = _frames(footage, None if cited else folder)
-    weakref.finalize(frames, shutil.rmtree, folder, ignore_errors=True)  # also where nobody ever asks for a frame
+    weakref.finalize(frames, folder.clear)  # also where nobody ever asks for a frame
     return Draft(
         width=footage.width,
         height=footage.height,
@@ -119,12 +122,12 @@ def _unreadable(title: str, found: str, next_step: str) -> EngineError:
     )
 
 
-def _frames(footage: Footage, folder: Path | None) -> Iterator[Frame]:
+def _frames(footage: Footage, folder: WorkFolder | None) -> Iterator[Frame]:
     try:
         yield from footage.frames()
     finally:
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.clear()
 
 
 def _face_box(footage: Footage) -> tuple[float, float, float, float] | None:

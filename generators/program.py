@@ -1,4 +1,7 @@
-"""Running a program that is not ours: in its own process group, with no more of the environment than it needs."""
+"""Running a program that is not ours: in its own process group, with no more of the environment than it needs.
+
+What it reads and writes lies in a folder of its own, which nothing outlives: not an error, not a kill of this process.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +41,22 @@ _GLANCE_SECONDS: Final = 0.1
 _LAST_WORDS: Final = 2000
 """Bytes that are read of the end of what a program said."""
 _LISTEN: Final = 1 << 16
+BEGINS_ANEW: Final = "is a program of its own: a job that is broken off begins anew"
+_KEEPER: Final = """
+import contextlib, os, shutil, signal, sys, time
+group = 0
+for line in sys.stdin:
+    group = int(line)
+for order in (signal.SIGTERM, signal.SIGKILL) if group else ():
+    with contextlib.suppress(OSError):
+        os.killpg(group, order)
+        latest = time.monotonic() + float(sys.argv[2])
+        while order == signal.SIGTERM and time.monotonic() < latest:
+            os.killpg(group, 0)
+            time.sleep(0.05)
+shutil.rmtree(sys.argv[1], ignore_errors=True)
+"""
+"""Reads which process group runs (0: none) until its input ends, which it does with whoever writes there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +71,41 @@ class Ended:
     def last(self) -> str:
         """Its last words."""
         return self.lines[-1][:300] if self.lines else "nothing was said"
+
+
+class WorkFolder:
+    """A temporary folder for one run, in which pictures and voices of people lie.
+
+    A small process watches over it: when this one is killed, it ends the program and removes the folder.
+
+    Args:
+        name: what is seen of it in the system's temporary folder.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix=f"thsafe-{name}-"))
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-SIc", _KEEPER, str(self.path), str(_GRACE_SECONDS)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for us; the keeper then clears up
+        )
+
+    def watch(self, group: int) -> None:
+        """Say which process group runs here; 0 when it has ended."""
+        if self._keeper.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._keeper.stdin.write(b"%d\n" % group)
+                self._keeper.stdin.flush()
+
+    def clear(self) -> None:
+        """Remove it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._keeper.stdin is not None and not self._keeper.stdin.closed:
+            with contextlib.suppress(OSError):
+                self._keeper.stdin.close()
+            self._keeper.wait()
 
 
 def interpreter(title: str, folder: Path, named: Path | None) -> str:
@@ -77,8 +133,8 @@ def run(
     title: str,
     command: Sequence[str],
     *,
+    folder: WorkFolder,
     cwd: Path,
-    log: Path,
     timeout: float,
     environment: Mapping[str, str] | None = None,
     hear: Callable[[str], None] | None = None,
@@ -88,8 +144,8 @@ def run(
     Args:
         title: what it is called in errors.
         command: program and arguments; no shell sees them.
-        cwd: its folder.
-        log: a file of ours that takes what it says.
+        folder: where it works, and where what it says is kept.
+        cwd: its current folder.
         timeout: seconds after which it is told to end (SIGTERM), and ended 10 s later.
         environment: variables besides those that are passed on.
         hear: told every line, also those that end in a carriage return, while it runs.
@@ -98,6 +154,7 @@ def run(
         EngineError: ``engine.timeout`` or ``engine.start``.
     """
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    log = folder.path / "said"
     with log.open("w+b") as said, log.open("rb") as heard:
         try:
             process = subprocess.Popen(
@@ -118,9 +175,11 @@ def run(
             ) from problem
         lines = _Lines(heard, hear)
         try:
+            folder.watch(process.pid)
             _wait(title, process, timeout, lines)
         finally:
             _end(process)
+            folder.watch(0)
         lines.catch_up()
         size = said.seek(0, os.SEEK_END)
         said.seek(max(0, size - _LAST_WORDS))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import threading
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +13,7 @@ from generators.did.client import Client, require_client
 from generators.did.doorbell import Doorbell
 from generators.did.key import find_key
 from generators.foreign import copied, draft_of, plain_picture, require_video
+from generators.program import WorkFolder
 from thsafe.core.errors import EngineError, StoreError, UsageError
 from thsafe.core.types import Draft, Json, MediaKind, MediaRef, Output, Progress, Request, Task
 from thsafe.generation import EngineInfo, Generator, media_input, text_input
@@ -67,7 +66,7 @@ class DId(Generator):
         super().__init__(**options)  # type: ignore[arg-type]  # passed on as they came; Generator names them
         self._accept_cost, self._timeout, self._client = accept_cost, timeout, client
         self._webhook, self._webhook_port = webhook, webhook_port
-        self._folders: dict[int, Path] = {}
+        self._folders: dict[int, WorkFolder] = {}
         """By thread: what a job keeps until its manifest is written, which names the vendor's file."""
 
     def say(
@@ -161,7 +160,8 @@ class DId(Generator):
 
         client, home = self._opened(), self._home or Home.default()
         resume = request.params.get("resume")
-        folder = self._folders[threading.get_ident()] = Path(tempfile.mkdtemp(prefix="thsafe-did-"))
+        work = self._folders[threading.get_ident()] = WorkFolder("did")
+        folder = work.path
         name = str(resume or "")
         try:
             bell = nullcontext() if self._webhook is None else Doorbell(self._webhook, self._webhook_port)
@@ -181,7 +181,7 @@ class DId(Generator):
             return draft_of(
                 video,
                 sound=None if request.task is Task.DRIVE else video,
-                folder=folder,
+                folder=work,
                 cited=True,
                 facts={
                     "digital_source_type": _MADE,
@@ -192,7 +192,7 @@ class DId(Generator):
                 },
             )
         except BaseException as problem:
-            shutil.rmtree(folder, ignore_errors=True)
+            work.clear()
             if name and isinstance(problem, (EngineError, StoreError)) and problem.code not in _FINAL:
                 problem.next_step = f"what was charged is not lost: the same command with --resume {name}"
             raise
@@ -231,7 +231,7 @@ class DId(Generator):
         finally:
             folder = self._folders.pop(threading.get_ident(), None)
             if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+                folder.clear()
 
     def _start(
         self, client: Client, request: Request, folder: Path, hook: str | None, progress: Progress

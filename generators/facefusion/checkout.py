@@ -8,8 +8,6 @@ run has jobs, temporary frames and settings of its own, and is ended with SIGTER
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from typing import Final
 
 from generators.facefusion.models import ENHANCER
 from generators.foreign import copied, draft_of, plain_picture, require_video
-from generators.program import Ended, interpreter, run
+from generators.program import BEGINS_ANEW, Ended, WorkFolder, interpreter, run
 from thsafe.core.errors import EngineError, InputError, MissingError, ThsafeError
 from thsafe.core.types import Draft, Json, MediaRef, Progress
 
@@ -124,14 +122,15 @@ def render(
             ``engine.failed``, ``engine.no-output``, ``engine.output-unreadable`` or ``engine.timeout``. Nothing stays
             behind.
     """
-    folder = Path(tempfile.mkdtemp(prefix="thsafe-facefusion-"))
+    work = WorkFolder("facefusion")
+    folder = work.path
     try:
         pictures = [plain_picture(ref, folder / f"source-{number}.png") for number, ref in enumerate(sources)]
         film = copied(target, folder / f"target{_ending(target)}")
-        video = _run(pictures, film, checkout, manner, folder, progress)
-        return draft_of(video, sound=film, folder=folder, facts=facts)
+        video = _run(pictures, film, checkout, manner, work, progress)
+        return draft_of(video, sound=film, folder=work, facts=facts)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        work.clear()
         raise
 
 
@@ -154,18 +153,20 @@ def command_of(pictures: Sequence[Path], film: Path, out: Path, checkout: Checko
 
 
 def _run(
-    pictures: Sequence[Path], film: Path, checkout: Checkout, manner: Manner, folder: Path, progress: Progress
+    pictures: Sequence[Path], film: Path, checkout: Checkout, manner: Manner, work: WorkFolder, progress: Progress
 ) -> Path:
+    folder = work.path
     out, jobs = folder / f"out{film.suffix}", folder / "jobs"
     (folder / "temp").mkdir()
     jobs.mkdir()
     (folder / "facefusion.ini").write_text("")
+    progress.note(f"{TITLE} {BEGINS_ANEW}")
     progress.start("FaceFusion is running", None)
     ended = run(
         TITLE,
         command_of(pictures, film, out, checkout, manner),
+        folder=work,
         cwd=checkout.folder.absolute(),
-        log=folder / "said",
         timeout=checkout.timeout,
         hear=_Bars(progress).hear,
     )

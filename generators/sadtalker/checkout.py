@@ -7,15 +7,13 @@ entries, and a result folder of its own; success is exactly one video that can b
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from generators.foreign import draft_of, require_video
-from generators.program import interpreter, run
+from generators.program import BEGINS_ANEW, WorkFolder, interpreter, run
 from generators.sadtalker.pipeline import Manner, sitting
 from thsafe.core.errors import EngineError, MissingError
 from thsafe.core.types import Draft, Json, Progress
@@ -88,12 +86,12 @@ def render(
     """
     progress.start("finding the face", None)
     picture, _ = sitting(portrait)
-    folder = Path(tempfile.mkdtemp(prefix="thsafe-sadtalker-"))
+    folder = WorkFolder("sadtalker")
     try:
-        given = _handed_over(picture, voice, manner, folder)
+        given = _handed_over(picture, voice, manner, folder.path)
         return draft_of(_run(given, checkout, folder, progress), sound=voice, folder=folder, facts=facts)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.clear()
         raise
 
 
@@ -120,8 +118,8 @@ def _handed_over(picture: Frame, voice: Path, manner: Manner, folder: Path) -> S
     return [*given, *_options(manner)]
 
 
-def _run(given: Sequence[str], checkout: Checkout, folder: Path, progress: Progress) -> Path:
-    desk, results = folder / "desk", folder / "results"
+def _run(given: Sequence[str], checkout: Checkout, folder: WorkFolder, progress: Progress) -> Path:
+    desk, results = folder.path / "desk", folder.path / "results"
     desk.mkdir()
     results.mkdir()
     for entry in checkout.folder.iterdir():
@@ -138,12 +136,13 @@ def _run(given: Sequence[str], checkout: Checkout, folder: Path, progress: Progr
     ]
     command += ["--enhancer", checkout.enhancer] if checkout.enhancer else []
     command += ["--cpu"] if checkout.cpu else []
+    progress.note(f"{_TITLE} {BEGINS_ANEW}")
     progress.start("SadTalker is running", None)
     ended = run(
         _TITLE,
         command,
+        folder=folder,
         cwd=desk,
-        log=folder / "said",
         timeout=checkout.timeout,
         environment={"HF_HUB_OFFLINE": "1"},
     )

@@ -1,11 +1,32 @@
-"""What every user of a machine sees of a process: its command line, and those of its children."""
+"""What tests of several engines need: Wav2Lip's weights by a rule, and what everybody sees of a process."""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(scope="session")
+def wav2lip_weights(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole network's weights, every tensor computed from its name."""
+    rule_file = shared_data.parent / "specs" / "wav2lip" / "detinit.py"
+    if not rule_file.is_file():
+        pytest.skip("no rule for weights")
+    from safetensors.torch import save_file
+
+    from generators.wav2lip import network
+
+    spec = importlib.util.spec_from_file_location("detinit", rule_file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    path = tmp_path_factory.mktemp("weights") / "computed.safetensors"
+    save_file({f"module.{name}": module.rule(name, shape, None) for name, shape in network.shapes().items()}, path)
+    return path
 
 
 @pytest.fixture

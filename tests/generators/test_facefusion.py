@@ -452,16 +452,3 @@ def test_the_command_line_knows_every_model_and_says_what_is_missing(tmp_path, f
     assert json.loads(capsys.readouterr().out)["error"] == "engine.checkout-unnamed"
     assert run([*call, "--checkout", str(tmp_path)]) == 31
     assert json.loads(capsys.readouterr().out)["error"] == "engine.checkout"
-
-
-def test_what_it_says_in_pieces_is_heard_whole(tmp_path) -> None:
-    heard: list[str] = []
-    code = "import sys, time\nfor part in ('proc', 'essing\\r', 'x\\n', 'y' * 9000 + '\\n'):\n    sys.stderr.write(part); sys.stderr.flush(); time.sleep(.15)"
-    ended = program.run(
-        "It", [sys.executable, "-c", code], cwd=tmp_path, log=tmp_path / "said", timeout=30, hear=heard.append
-    )
-    assert [line for line in heard if line][:2] == ["processing", "x"]
-    assert ended.last == "y" * 300
-    with pytest.raises(EngineError) as caught:
-        program.run("It", [str(tmp_path / "none")], cwd=tmp_path, log=tmp_path / "said", timeout=3)
-    assert caught.value.code == "engine.start"

@@ -231,9 +231,16 @@ def test_a_checkout_is_published_like_any_engine(folder, told, home, portrait, v
     out = tmp_path / "out.mp4"
     assert run(["keys", "new"]) == 0
     assert run(["consent", "new", "--self", "--portrait", str(portrait)]) == 0
-    engine = SadTalker(checkout=folder, checkout_python=sys.executable)
+    notes: list[str] = []
+
+    class Told(Silent):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    engine = SadTalker(checkout=folder, checkout_python=sys.executable, progress=Told())
     made = engine.animate(source_image=portrait, audio_file=voice, output_path=out)
     assert made.decision.obligations.labels
+    assert "SadTalker is a program of its own: a job that is broken off begins anew" in notes
     capsys.readouterr()
     assert run(["verify", str(out), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from generators.wav2lip import network
 from thsafe import Wav2Lip
 from thsafe.cli.generate import _box
 from thsafe.cli.main import run
@@ -29,23 +26,9 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session")
-def weights(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole network's weights, every tensor computed from its name."""
-    rule_file = shared_data.parent / "specs" / "wav2lip" / "detinit.py"
-    if not rule_file.is_file():
-        pytest.skip("no rule for weights")
-    spec = importlib.util.spec_from_file_location("detinit", rule_file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    path = tmp_path_factory.mktemp("weights") / "computed.safetensors"
-    save_file({f"module.{name}": module.rule(name, shape, None) for name, shape in network.shapes().items()}, path)
-    return path
-
-
-def test_a_film_speaks_anew_and_everything_can_be_asked_about_it(shared_data, weights, home, tmp_path, capsys) -> None:
+def test_a_film_speaks_anew_and_everything_can_be_asked_about_it(
+    shared_data, wav2lip_weights, home, tmp_path, capsys
+) -> None:
     clip = shared_data / "grid" / "bbaf2n.mpg"
     voice = shared_data.parent / "specs" / "wav2lip" / "e2e" / "bbaf2n_16k.wav"
     out = tmp_path / "out.mp4"
@@ -53,7 +36,7 @@ def test_a_film_speaks_anew_and_everything_can_be_asked_about_it(shared_data, we
     assert run(["keys", "new"]) == 0
     with pytest.raises(MissingError):
         Wav2Lip().generate(**job)
-    assert run(["models", "pull", "wav2lip-gan", "--file", str(weights), "--accept-noncommercial"]) == 0
+    assert run(["models", "pull", "wav2lip-gan", "--file", str(wav2lip_weights), "--accept-noncommercial"]) == 0
     with pytest.raises(ConsentRefused):
         Wav2Lip().generate(**job)
     assert run(["consent", "new", "--self", "--portrait", str(clip)]) == 0
@@ -133,8 +116,8 @@ def test_commercial_purposes_are_refused_before_anything(home, tmp_path) -> None
     assert caught.value.code == "model.purpose"
 
 
-def test_a_device_that_is_not_there_is_said(home, weights) -> None:
-    _install(home, weights, with_receipt=True)
+def test_a_device_that_is_not_there_is_said(home, wav2lip_weights) -> None:
+    _install(home, wav2lip_weights, with_receipt=True)
     with pytest.raises(EngineError) as caught:
         Wav2Lip(home=Home(home), device="cuda:77")._network()
     assert caught.value.code == "engine.device"

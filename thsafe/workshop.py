@@ -55,7 +55,7 @@ class Workshop(Protocol):
     def evaluate(
         self,
         recipe: str,
-        weights: Path | None,
+        weights: Path,
         data: Sequence[str],
         *,
         qualities: Sequence[str],
@@ -71,7 +71,7 @@ class Workshop(Protocol):
     def calibrate(
         self,
         recipe: str,
-        weights: Path | None,
+        weights: Path,
         data: Sequence[str],
         output: Path,
         *,
@@ -82,7 +82,7 @@ class Workshop(Protocol):
     ) -> dict[str, Json]:
         """Likelihood ratios and abstention per quality."""
 
-    def export(self, recipe: str, weights: Path | None, output: Path, *, half: bool) -> dict[str, Json]:
+    def export(self, recipe: str, weights: Path, output: Path, *, half: bool) -> dict[str, Json]:
         """Weights for use elsewhere: the name's ending says how."""
 
     def recipes(self) -> dict[str, Json]:

@@ -118,11 +118,12 @@ def face_crops(frames: Sequence[tuple[float, Frame]]) -> tuple[Faces, list[float
     import cv2
     import numpy as np
 
-    from thsafe.media.faces import find_faces
+    from thsafe.media.faces import FaceFinder
 
     crops, times = [], []
-    for seconds, frame in frames:
-        faces = find_faces(frame, max_faces=1)
+    with FaceFinder() as finder:
+        seen = [(seconds, frame, finder.find(frame, max_faces=1)) for seconds, frame in frames]
+    for seconds, frame, faces in seen:
         if not faces:
             continue
         x0, y0, x1, y1 = faces[0].box

@@ -138,7 +138,7 @@ def train(
 
 def evaluate(
     recipe: str,
-    weights: Path | None,
+    weights: Path,
     data: Sequence[str],
     *,
     qualities: Sequence[str],
@@ -172,7 +172,7 @@ def evaluate(
 
 def calibrate(
     recipe: str,
-    weights: Path | None,
+    weights: Path,
     data: Sequence[str],
     output: Path,
     *,
@@ -213,7 +213,7 @@ def calibrate(
     return {"calibration": str(output), **made}
 
 
-def export(recipe: str, weights: Path | None, output: Path, *, half: bool) -> dict[str, Any]:
+def export(recipe: str, weights: Path, output: Path, *, half: bool) -> dict[str, Any]:
     """Write safetensors or ONNX, as the name's ending says."""
     from detectors.faceforensics.export import export_onnx, export_safetensors
 
@@ -247,22 +247,13 @@ def recipes() -> dict[str, Any]:
     return {name: asdict(recipe) for name, recipe in RECIPES.items()}
 
 
-def _network(recipe: str, weights: Path | None, device: str) -> tuple[Recipe, Any, str]:
-    """Recipe, network and the digest of its weights; without a file, those that come with thsafe."""
-    from detectors.faceforensics.default import card, weights_path
+def _network(recipe: str, weights: Path, device: str) -> tuple[Recipe, Any, str]:
+    """Recipe, network and the digest of its weights."""
     from detectors.faceforensics.export import load
 
     chosen = find_recipe(recipe)
-    if weights is None and chosen.name != card()["recipe_name"]:
-        raise UsageError(
-            f"thsafe brings weights for the recipe {card()['recipe_name']} alone.",
-            code="detector.weights",
-            found=recipe,
-            next_step="give --weights FILE",
-        )
-    path = weights_path() if weights is None else weights
-    net = load(chosen, path).to(device)
-    return chosen, net, hashlib.sha256(path.read_bytes()).hexdigest()
+    net = load(chosen, weights).to(device)
+    return chosen, net, hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
 def _samples(spec: str, split: str) -> tuple[Sample, ...]:

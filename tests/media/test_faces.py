@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from thsafe.media.faces import LANDMARK_COUNT, FaceTracker, find_faces, person_matte
+from thsafe.media.faces import LANDMARK_COUNT, FaceFinder, FaceTracker, find_faces, person_matte
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,16 @@ def test_the_tracker_takes_up_a_face_its_own_detector_misses(drawn):
     assert all(len(faces) == 1 for faces in seen)
 
 
+def test_a_warm_finder_finds_what_a_cold_one_finds(drawn):
+    pictures = [drawn.picture, np.zeros((240, 320, 3), np.uint8), np.roll(drawn.picture, 20, axis=1), drawn.picture]
+    with FaceFinder() as finder:
+        warm = [finder.find(picture) for picture in pictures]
+    for found, picture in zip(warm, pictures, strict=True):
+        cold = find_faces(picture)
+        assert [face.box for face in found] == [face.box for face in cold]
+        assert all(np.array_equal(a.landmarks, b.landmarks) for a, b in zip(found, cold, strict=True))
+
+
 def test_the_tracker_sees_nothing_where_nothing_is():
     with FaceTracker() as tracker:
         assert tracker.next(np.zeros((240, 320, 3), np.uint8)) == ()
@@ -107,10 +117,11 @@ def test_an_empty_wall_has_no_matte():
 def test_mediapipe_writes_nothing_and_stderr_comes_back():
     code = (
         "import os, numpy as np\n"
-        "from thsafe.media.faces import find_faces, FaceTracker, person_matte\n"
+        "from thsafe.media.faces import find_faces, FaceFinder, FaceTracker, person_matte\n"
         "frame = np.zeros((128, 128, 3), np.uint8)\n"
         "find_faces(frame); person_matte(frame)\n"
         "with FaceTracker() as tracker: tracker.next(frame)\n"
+        "with FaceFinder() as finder: finder.find(frame); finder.find(frame)\n"
         "os.write(2, b'still here')\n"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, check=True, timeout=120)

@@ -27,7 +27,7 @@ _data = click.option(
     help="A list of thsafe data prepare, or DeepfakeBench's.",
 )
 _weights = click.option(
-    "--weights", type=click.Path(path_type=Path), help="A .safetensors file. [default: those that come with thsafe]"
+    "--weights", required=True, type=click.Path(path_type=Path), help="A .safetensors file, best.safetensors of a run."
 )
 _device = click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 or auto.")
 _quality = click.option(
@@ -95,7 +95,8 @@ def train(recipe: str, data: tuple[str, ...], output: Path, as_json: bool, **set
 @detector.command(
     epilog=(
         "Examples:\n\n\b\n"
-        "  thsafe detector evaluate --data corpus/dataset_json/selfmade.json --quality c23 --quality c40\n"
+        "  thsafe detector evaluate --weights run/best.safetensors --data corpus/dataset_json/selfmade.json \\\n"
+        "      --quality c23 --quality c40\n"
         "  thsafe detector evaluate --recipe deepfakebench-xception --weights run/best.safetensors \\\n"
         "      --data 'FaceForensics++.json:test:c23' --data Celeb-DF-v2.json --compat deepfakebench"
     )
@@ -114,7 +115,7 @@ def train(recipe: str, data: tuple[str, ...], output: Path, as_json: bool, **set
 @json_option
 def evaluate(
     recipe: str,
-    weights: Path | None,
+    weights: Path,
     data: tuple[str, ...],
     qualities: tuple[str, ...],
     threshold: float,
@@ -157,7 +158,7 @@ def evaluate(
 @json_option
 def calibrate(
     recipe: str,
-    weights: Path | None,
+    weights: Path,
     data: tuple[str, ...],
     qualities: tuple[str, ...],
     output: Path,
@@ -183,14 +184,16 @@ def calibrate(
     click.echo(f"calibration {output}")
 
 
-@detector.command(epilog="Example:\n\n\b\n  thsafe detector export --weights run/best.safetensors -o small.onnx")
+@detector.command(
+    epilog="Example:\n\n\b\n  thsafe detector export --recipe small --weights run/best.safetensors -o small.onnx"
+)
 @_recipe
 @_weights
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="….safetensors or ….onnx.")
 @click.option("--half", is_flag=True, help="Safetensors in float16.")
 @force_option
 @json_option
-def export(recipe: str, weights: Path | None, output: Path, half: bool, force: bool, as_json: bool) -> None:
+def export(recipe: str, weights: Path, output: Path, half: bool, force: bool, as_json: bool) -> None:
     """Write the weights for use elsewhere; an ONNX file is compared with the network first."""
     from thsafe.registry import workshop
 

@@ -96,7 +96,7 @@ def main() -> None:
     }
     if args.model is not None:
         model = read_model(args.model)
-        for view, workers in (("head", 1), ("head", 2), ("full", 1), ("full", 2)):
+        for view, workers in (("head", 1), ("head", 2), ("bust", 2), ("full", 1), ("full", 2)):
             seen = replace(look, view=view)
             rows[f"{model.name}, {view}, {workers} child{'ren' * (workers - 1)}"] = _timed(
                 lambda seen=seen, workers=workers: Cubism(model, seen, workers=workers), args.count

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+import cv2
 import numpy as np
 
 from generators.live2d.egl import PACKAGES
@@ -55,6 +56,7 @@ _IN_SOFTWARE: Final = {
     "LIBGL_ALWAYS_SOFTWARE": "1",
     "MESA_SHADER_CACHE_DISABLE": "true",
     "LP_NUM_THREADS": "0",
+    "LP_PERF": "no_mip_linear",  # one size of a texture is looked at, not two blended: a quarter of all drawing
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
@@ -174,7 +176,7 @@ class Cubism:
                     return
                 picture = each[waiting.popleft() % len(each)].take(size, DRAWING)
                 shown = np.frombuffer(picture, np.uint8).reshape(self._look.height, self._look.width, 4)
-                yield np.ascontiguousarray(shown[::-1, :, :3])
+                yield cv2.cvtColor(shown[::-1], cv2.COLOR_BGRA2BGR)
         finally:
             self.close()
 

@@ -236,7 +236,7 @@ def _draw(
         number += 1
 
 
-def _write(answers: IO[bytes], data: bytes) -> None:
+def _write(answers: IO[bytes], data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[answers.write(view) or 0 :]

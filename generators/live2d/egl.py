@@ -66,10 +66,10 @@ class Surface:
         """Name of what draws, such as llvmpipe."""
         return (self._string(0x1F01) or b"").decode("utf-8", "replace")
 
-    def read(self) -> bytes:
-        """What was drawn: BGRA, rows from the bottom up."""
+    def read(self) -> memoryview:
+        """What was drawn: BGRA, rows from the bottom up; good until the next call."""
         self._read(0, 0, self._width, self._height, _BGRA, _BYTES, self._pixels)
-        return self._pixels.raw
+        return memoryview(self._pixels).cast("B")
 
     def _display(self) -> int:
         get = self._function(b"eglGetPlatformDisplayEXT", _Pointer, c.c_uint, _Pointer, _Pointer)

@@ -103,6 +103,10 @@ class Generator(ABC):
     def require(self) -> None:  # noqa: B027 - an engine that needs nothing has nothing to say
         """Raise MissingError if something this engine needs is not installed; by default it needs nothing."""
 
+    def check(self) -> None:
+        """As :meth:`require`, and whatever else can be found out before a job, even where that takes seconds."""
+        self.require()
+
     def gate_of(self, installation: Installation) -> Gate:
         """The gate that is asked; every job asks one."""
         return installation.gate()

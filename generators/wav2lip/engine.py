@@ -12,7 +12,7 @@ from thsafe.core.types import Draft, Json, MediaKind, Output, Progress, Request,
 from thsafe.generation import EngineInfo, Generator, media_input
 from thsafe.home import Home
 from thsafe.models import find_card
-from thsafe.models.fetch import receipt, require_weights
+from thsafe.models.fetch import installed_path, receipt, require_weights
 from thsafe.models.licence import require_licensed
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Wav2Lip(Generator):
     """New speech for an existing video.
 
     Args:
-        model: ``wav2lip-gan`` (sharper) or ``wav2lip`` (closer lips).
+        model: ``wav2lip-gan`` (sharper) or ``wav2lip`` (closer lips); None for what is installed, the former first.
         device: ``cpu``, ``cuda``, or None for the best there is.
         precision: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the hardware has it and it moves no pixel of a
             probe by more than two grey levels with these weights.
@@ -52,13 +52,16 @@ class Wav2Lip(Generator):
     def __init__(
         self,
         *,
-        model: str = MODELS[0],
+        model: str | None = None,
         device: str | None = None,
         precision: str = "auto",
         compiled: bool = False,
         **options: object,
     ) -> None:
         super().__init__(**options)  # type: ignore[arg-type]  # passed on as they came; Generator names them
+        if model is None:
+            home = self._home or Home.default()
+            model = next((name for name in MODELS if installed_path(find_card(name), home)), MODELS[0])
         if model not in MODELS:
             raise UsageError(
                 f'Wav2Lip has no weights called "{model}".',
@@ -129,6 +132,15 @@ class Wav2Lip(Generator):
             PolicyRefused: ``model.purpose``: the purpose is a commercial one and the weights are not.
         """
         require_licensed(find_card(self._model), self._home or Home.default(), purpose=self._purpose)
+
+    def check(self) -> None:
+        """Also read the weights: the cards pin no content, so that they could be another network's.
+
+        Raises:
+            InputError: ``model.other-network``, ``model.not-weights`` or ``model.unreadable``.
+        """
+        self.require()
+        self._network(exact=True)
 
     def render(self, request: Request, permit: Permit, progress: Progress) -> Draft:
         """Frames and sound of a permitted request."""

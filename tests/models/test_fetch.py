@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import json
 import threading
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
@@ -18,7 +19,7 @@ from thsafe.core.types import Silent
 from thsafe.home import Home
 from thsafe.models import all_cards
 from thsafe.models.card import ModelCard
-from thsafe.models.fetch import installed_path, pull, receipt, verify
+from thsafe.models.fetch import as_published, installed_path, pull, receipt, verify
 
 CONTENT = bytes(range(256)) * 8192
 """2 MB that no format claims."""
@@ -188,6 +189,64 @@ def test_the_licence_must_be_accepted(card, home, tmp_path) -> None:
     with pytest.raises(UsageError) as caught:
         pull(card, Home(home), file=tmp_path / "tiny.bin", progress=Silent())
     assert caught.value.code == "model.licence"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [(b"%PDF-1.7" + CONTENT, "model.not-weights"), ("torchscript", "model.torchscript")]
+)
+def test_a_file_of_another_format_is_refused_where_no_content_is_pinned(card, home, tmp_path, content, code) -> None:
+    path = tmp_path / "tiny.bin"
+    if content == "torchscript":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in ("tiny/data.pkl", "tiny/constants.pkl", "tiny/code/__torch__.py"):
+                archive.writestr(name, CONTENT[:1000])
+    else:
+        path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        pull(replace(card, sha256=""), Home(home), file=path, accept_licence=True, progress=Silent())
+    assert caught.value.code == code
+    assert list((Home(home).models / "tiny").iterdir()) == []
+
+
+def test_a_disk_without_room_is_said_before_anything_is_fetched(server, card, home) -> None:
+    huge = replace(card, url=server.address, size=1 << 60)
+    with pytest.raises(StoreError) as caught:
+        pull(huge, Home(home), accept_licence=True, progress=Silent())
+    assert caught.value.code == "store.models"
+    assert server.asked == []
+
+
+def test_the_authors_own_file_is_told_from_others(card) -> None:
+    own = replace(card, sha256="", published_sha256="ab")
+    assert [as_published(own, digest) for digest in ("ab", "cd")] == [True, False]
+    assert as_published(replace(card, sha256=""), "cd") is None
+
+
+@pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 2)])
+def test_a_terminal_is_asked_about_the_licence(home, tmp_path, monkeypatch, capsys, answer, code) -> None:
+    import sys
+
+    import click
+    import torch
+    from safetensors.torch import save_file
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    asked: list[str] = []
+
+    def confirm(text: str, **_: object) -> bool:
+        asked.append(text)
+        return answer
+
+    monkeypatch.setattr(click, "confirm", confirm)
+    weights = tmp_path / "weights.safetensors"
+    save_file({"a": torch.zeros(25_000_100)}, weights)
+    assert run(["models", "pull", "wav2lip-gan", "--file", str(weights)]) == code
+    said = capsys.readouterr()
+    assert asked == ["Do you use these weights only as their licence allows?"]
+    assert "personal, research and non-commercial use only" in said.err
+    assert ("not the file that the authors publish" in said.out) == answer
+    assert run(["engines", "check", "wav2lip"]) == (30 if answer else 31)
+    assert ("model.other-network" in capsys.readouterr().err) == answer
 
 
 def test_a_card_with_an_address_pins_its_content() -> None:

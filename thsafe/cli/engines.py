@@ -80,7 +80,7 @@ def check(name: str) -> None:
 
     home = Home.default()
     kind = engine(name)
-    kind(home=home).require()
+    kind(home=home).check()
     with progress_on_stderr() as progress:
         for model in kind.info.models:
             if installed_path(find_card(model), home):

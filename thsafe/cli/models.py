@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,8 @@ def list_(as_json: bool) -> None:
     for card, path in rows:
         state = "installed" if path else "not installed"
         use = "commercial use allowed" if card.commercial_use else "non-commercial use only"
-        click.echo(f"{card.name:<{width}} {state:<14} {card.title}; {use}")
+        size = f"{card.size / 1e6:.0f} MB" if card.size else ""
+        click.echo(f"{card.name:<{width}} {state:<14} {size:>6} {card.title}; {use}")
 
 
 @models.command()
@@ -75,10 +77,12 @@ def card(name: str, as_json: bool) -> None:
 def pull(names: tuple[str, ...], file: Path | None, mirror: Path | None, accept_noncommercial: bool) -> None:
     """Bring weights in, from their pinned address, a mirror folder or a file.
 
-    The name of an engine stands for all that it needs; what is installed already is not fetched again.
+    The name of an engine stands for all that it needs; what is installed already is not fetched again. A terminal is
+    asked about a licence that forbids commercial use; scripts say --accept-noncommercial.
     """
     from thsafe.home import Home
     from thsafe.models import installed_path
+    from thsafe.models.fetch import as_published, receipt
     from thsafe.models.fetch import pull as fetch
 
     home = Home.default()
@@ -93,16 +97,27 @@ def pull(names: tuple[str, ...], file: Path | None, mirror: Path | None, accept_
     for card in wanted:
         there = installed_path(card, home) if len(wanted) > 1 else None
         if there is None:
+            accepted = accept_noncommercial or _accepted(card)
             with progress_on_stderr() as progress:
                 there = fetch(
                     card,
                     home,
                     file=file,
                     mirror=mirror,
-                    accept_licence=accept_noncommercial,
+                    accept_licence=accepted,
                     progress=progress,
                 )
         click.echo(f"{card.name} is at {there}")
+        if as_published(card, str(receipt(card, home).get("sha256", ""))) is False:
+            click.echo("  it is not the file that the authors publish, by its SHA-256; converted weights are not")
+
+
+def _accepted(card: ModelCard) -> bool:
+    """What somebody at a terminal answers about a licence that forbids commercial use."""
+    if card.commercial_use or not sys.stdin.isatty():
+        return False
+    click.echo(f"{card.title}: {card.licence} ({card.page})", err=True)
+    return click.confirm("Do you use these weights only as their licence allows?", err=True)
 
 
 def _cards_of(name: str) -> list[ModelCard]:
@@ -134,7 +149,8 @@ def verify(name: str | None, as_json: bool) -> None:
         return
     for row in found:
         state = "as pulled" if row["as_pulled"] else "pulled before receipts were kept"
-        click.echo(f"{row['name']:<16} {state}; {row['format']}, SHA-256 {row['sha256']}")
+        authors = {True: "; the authors' file", False: "; not the authors' file", None: ""}[row["as_published"]]
+        click.echo(f"{row['name']:<16} {state}{authors}; {row['format']}, SHA-256 {row['sha256']}")
     if not found:
         click.echo("no weights are installed")
 

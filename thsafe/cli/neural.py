@@ -66,7 +66,8 @@ def wav2lip_options(command: _Command) -> _Command:
         click.option(
             "--model",
             type=click.Choice(["wav2lip-gan", "wav2lip"]),
-            help="Whose weights (thsafe models list); --engine wav2lip only, as all below. [default: wav2lip-gan]",
+            help="Whose weights (thsafe models list); --engine wav2lip only, as all below. "
+            "[default: what is installed, wav2lip-gan first]",
         ),
     ):
         command = option(command)

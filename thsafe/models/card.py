@@ -27,6 +27,10 @@ class ModelCard:
     """A direct address; empty where the authors offer none that a program may use."""
     sha256: str = ""
     """Of the file behind ``url``; empty together with it."""
+    published_sha256: str = ""
+    """Of the authors' own file, where that has no ``url`` and its weights also come in other files."""
+    size: int = 0
+    """Bytes of the authors' file, as public projects name it; 0 where they do not."""
     smallest_bytes: int = 0
     """Anything smaller is not these weights but, say, a web page saved under their name."""
 

@@ -86,6 +86,16 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: ``model.torchscript``, ``model.not-weights`` or ``model.unreadable``.
     """
+    found = require_weights_format(path)
+    return _safetensors(path) if found is Format.SAFETENSORS else _pickled(path)
+
+
+def require_weights_format(path: Path) -> Format:
+    """What the file is, once it is weights that can be read without running anything.
+
+    Raises:
+        InputError: ``model.torchscript`` or ``model.not-weights``.
+    """
     found = sniff(path)
     if found is Format.TORCHSCRIPT:
         raise InputError(
@@ -95,10 +105,8 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
             rule="weights are read without running anything",
             next_step=f"thsafe models convert {path} -o {path.with_suffix('.safetensors').name}, then pull that file",
         )
-    if found is Format.SAFETENSORS:
-        return _safetensors(path)
-    if found is Format.PICKLE:
-        return _pickled(path)
+    if found in {Format.SAFETENSORS, Format.PICKLE}:
+        return found
     raise InputError(
         f"{path.name} holds no weights.",
         code="model.not-weights",

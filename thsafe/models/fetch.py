@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import os
+import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,7 +18,7 @@ from thsafe.core.types import Json, Progress
 from thsafe.home import Home
 from thsafe.media.files import write_whole
 from thsafe.models.card import ModelCard
-from thsafe.models.checkpoint import Format, sniff
+from thsafe.models.checkpoint import Format, require_weights_format, sniff
 
 _CHUNK: Final = 1 << 20
 _TIMEOUT_SECONDS: Final = 60
@@ -106,6 +107,7 @@ def pull(
     part = target.with_name(f".{card.file}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _require_room(card, part)
         if source is not None:
             part.unlink(missing_ok=True)
             _copy(card, source, part, progress)
@@ -134,7 +136,8 @@ def verify(card: ModelCard, home: Home, *, progress: Progress) -> dict[str, Json
     """Hash the installed weights again and hold them against card and receipt.
 
     Returns:
-        ``sha256``, ``bytes``, ``format`` and ``as_pulled``.
+        ``sha256``, ``bytes``, ``format``, ``as_pulled`` and ``as_published``: whether it is the very file that the
+        authors publish; None where the card names none.
 
     Raises:
         MissingError: ``model.missing``.
@@ -158,7 +161,27 @@ def verify(card: ModelCard, home: Home, *, progress: Progress) -> dict[str, Json
         "bytes": path.stat().st_size,
         "format": str(sniff(path)),
         "as_pulled": bool(noted),
+        "as_published": as_published(card, digest),
     }
+
+
+def as_published(card: ModelCard, digest: str) -> bool | None:
+    """Whether a file of this SHA-256 is the authors' own; None where the card does not name theirs."""
+    known = card.sha256 or card.published_sha256
+    return digest == known if known else None
+
+
+def _require_room(card: ModelCard, part: Path) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    free = shutil.disk_usage(part.parent).free
+    if free < card.size - have:
+        raise StoreError(
+            f"There is no room for the weights of {card.title}.",
+            code="store.models",
+            found=f"{free / 1e6:.0f} MB free",
+            rule=f"{(card.size - have) / 1e6:.0f} MB",
+            next_step="make room, or set THSAFE_HOME to a folder on another disk",
+        )
 
 
 def _in_mirror(card: ModelCard, mirror: Path) -> Path:
@@ -176,6 +199,8 @@ def _in_mirror(card: ModelCard, mirror: Path) -> Path:
 def _copy(card: ModelCard, source: Path, part: Path, progress: Progress) -> None:
     if not source.is_file():
         raise InputError(f"{source} is not a file.", code="input.missing", next_step="give the path of the weights")
+    if not card.sha256:  # nothing else would tell these weights from other files
+        require_weights_format(source)
     progress.start(card.name, source.stat().st_size)
     with source.open("rb") as opened, part.open("wb") as out:
         _pour(opened, out, progress)

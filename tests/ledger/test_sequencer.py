@@ -142,3 +142,27 @@ def test_nobody_keeps_the_lock(log):
         assert held == 0
         assert connection.execute(text(f"SELECT pg_try_advisory_lock({LOCK})")).scalar_one()
         stage.resign(connection)
+
+
+def test_elected_though_already_answered(log, any_home, monkeypatch):
+    """Another writes one's event and resigns just before one is elected oneself: the answer must not be waited for again."""
+    original = stage.elect_or_take
+
+    def late(connection, number):
+        with Ledger.open(any_home) as other, talking(other._engine) as leader:
+            assert stage.elect(leader, insist=True)
+            other._sequencer._lead(leader)
+        elected, answer = original(connection, number)
+        assert elected
+        assert answer is not None
+        return elected, answer
+
+    monkeypatch.setattr(stage, "elect_or_take", late)
+    done = []
+    writer = threading.Thread(target=lambda: done.append(log.append({"type": "verify"})), daemon=True)
+    writer.start()
+    writer.join(20)
+    assert [entry.index for entry in done] == [0]
+    assert log.size == 1
+    monkeypatch.undo()
+    test_nobody_keeps_the_lock(log)

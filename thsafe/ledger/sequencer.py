@@ -71,7 +71,8 @@ class Sequencer:
         while True:
             if elected:
                 self._lead(connection)
-                answer = stage.take(connection, number)
+                if answer is None:  # else the sequencer before had it answered, and the answer is taken
+                    answer = stage.take(connection, number)
             if answer is not None:
                 return answer
             # Those who only look must not keep each other from sequencing.

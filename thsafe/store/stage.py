@@ -8,6 +8,7 @@ crash of the server was not acknowledged to its writer, who gets an error.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,8 +50,8 @@ SELECT number, event, uses, at FROM log_stage WHERE answer IS NULL
 ORDER BY number LIMIT {_BATCH} FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - as above
 _ANSWER = """
-UPDATE log_stage SET answer = given.answer
-FROM unnest(%(numbers)s::bigint[], %(answers)s::text[]) AS given (number, answer) WHERE log_stage.number = given.number
+UPDATE log_stage SET answer = given.value
+FROM json_each_text(%(answers)s::json) AS given WHERE log_stage.number = given.key::bigint
 """
 _SWEEP = f"DELETE FROM log_stage WHERE answer IS NOT NULL AND staged_at < now() - interval '{_KEPT}'"  # noqa: S608
 
@@ -144,9 +145,9 @@ def batch(connection: Connection, *, last: bool = False) -> Iterator[tuple[Waiti
 
 def tell(connection: Connection, answers: Sequence[tuple[int, str]]) -> None:
     """Tell writers what became of their events."""
-    numbers, said = [number for number, _ in answers], [text for _, text in answers]
+    # One JSON text: the driver would quote an array of texts letter by letter.
     with _driver(connection) as driver:
-        driver.execute(_ANSWER, {"numbers": numbers, "answers": said}, prepare=True)
+        driver.execute(_ANSWER, {"answers": json.dumps(dict(answers))}, prepare=True)
 
 
 def sweep(connection: Connection) -> None:

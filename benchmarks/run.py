@@ -40,6 +40,7 @@ class Part:
     """Arguments for the short run; None: not part of it."""
 
 
+# Left out, since they need films, models or weights of others: wav2lip.py, live2d.py with a model, evidence.py traces.
 PARTS = (
     Part(name="start-up", script="startup.py", beside="a bare click program", quick=()),
     Part(name="signing and reading credentials", script="provenance.py", beside="the bare SDK", full=("--large",)),
@@ -57,11 +58,23 @@ PARTS = (
     ),
     Part(name="watermark: speed", script="watermark_speed.py", beside="", quick=()),
     Part(name="watermark: sound", script="watermark_sound.py", beside="", full=("--json", "{folder}/sound.json")),
+    Part(name="verification", script="detector.py", beside="", full=("speed",)),
+    Part(name="batches", script="batch.py", beside="one worker; Ray", full=("--ray",), quick=("--files", "100")),
+    Part(
+        name="look-ups", script="lookup.py", beside="comparing with every look",
+        quick=("--outputs", "10000", "--asked", "10"),
+    ),
     Part(name="generation", script="generation.py", beside="the engine without marks"),
+    Part(
+        name="generation: bars", script="engine_speed.py", beside="networks of SadTalker and LivePortrait",
+        quick=("--no-peers", "--brief"),
+    ),
     Part(name="generation: quality", script="quality.py", beside="", quick=("ada",)),
     Part(name="generation: profile", script="profile_engine.py", beside="", quick=("512", "50")),
     Part(name="neural engines", script="neural.py", beside="batches of one"),
+    Part(name="figures", script="live2d.py", beside="", quick=("--count", "100")),
     Part(name="comparison", script="compare.py", beside=""),
+    Part(name="lips and sound", script="evidence.py", beside="", full=("lipsync",)),
     Part(name="server", script="serve.py", beside="", full=("60", "50")),
 )  # fmt: skip
 

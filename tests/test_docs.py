@@ -53,15 +53,43 @@ def test_every_command_shown_can_be_given(page: str, line: str) -> None:
     assert not unknown, f"{page}: {line}"
 
 
+def _leaves(command: click.Command, context: click.Context) -> list[tuple[click.Command, click.Context]]:
+    if not isinstance(command, click.Group):
+        return [(command, context)]
+    found = []
+    for name in command.list_commands(context):
+        below = command.get_command(context, name)
+        assert below is not None
+        found += _leaves(below, click.Context(below, parent=context, info_name=name))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("command", "context"),
+    [pytest.param(*leaf, id=leaf[1].command_path) for leaf in _leaves(cli, click.Context(cli, info_name="thsafe"))],
+)
+def test_every_command_shows_an_example_of_itself(command: click.Command, context: click.Context) -> None:
+    """One that could be typed: its options are there, and nothing that must be given is missing."""
+    examples = [
+        line.strip()
+        for line in (command.epilog or "").replace("\\\n", " ").splitlines()
+        if context.command_path in line
+    ]
+    assert examples, f"{context.command_path} --help shows none"
+    for line in examples:
+        words = shlex.split(re.sub(r" [<>|].*$", "", line.split(context.command_path, 1)[1]), comments=True)
+        try:
+            command.make_parser(context).parse_args(list(words))
+        except click.UsageError as problem:
+            pytest.fail(f"{line}: {problem.format_message()}")
+        given = {word.split("=")[0] for word in words}
+        for parameter in command.params:
+            if parameter.required and isinstance(parameter, click.Option):
+                assert given & {*parameter.opts}, f"{line}: {parameter.opts[0]} is missing"
+
+
 def test_commands_were_found() -> None:
     assert len(_commands()) > 15
-
-
-def test_python_blocks_compile() -> None:
-    blocks = _blocks("python")
-    assert blocks
-    for page, body in blocks:
-        compile(body, page, "exec")
 
 
 def test_links_lead_somewhere() -> None:

@@ -198,8 +198,8 @@ def _frames(path: Path, *, worn: bool = True) -> list[np.ndarray]:
 
 def _worn(frame: np.ndarray) -> np.ndarray:
     """Scaled so far that no mark of ours is read any more, and back."""
-    small = cv2.resize(frame, None, fx=0.35, fy=0.35, interpolation=cv2.INTER_AREA)
-    return cv2.resize(cv2.GaussianBlur(small, (3, 3), 0), (frame.shape[1], frame.shape[0]))
+    small = cv2.resize(frame, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (5, 5), 0), (frame.shape[1], frame.shape[0]))
 
 
 def _painted(frame: np.ndarray) -> np.ndarray:

@@ -88,7 +88,10 @@ def batch() -> None:
     """Verify or generate many, on one machine or a cluster; after a crash the same command does what is missing."""
 
 
-@batch.command()
+@batch.command(
+    epilog="Examples:\n\n\b\n  thsafe batch verify archive -r --workers 2\n"
+    "  thsafe batch verify @names.txt --fail-on tampered"
+)
 @click.argument("sources", nargs=-1, required=True, metavar="DIR|FILE|URL|@LIST…")
 @_with(_CHECKING)
 @_with(_STAFF)
@@ -122,7 +125,7 @@ def verify(
     )  # fmt: skip
 
 
-@batch.command()
+@batch.command(epilog="Example:\n\n\b\n  thsafe batch generate jobs.jsonl --output films --workers 2")
 @click.argument("jobs", type=click.Path(path_type=Path, dir_okay=False), metavar="JOBS.csv|JOBS.jsonl")
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where outputs go.")
 @_with(_STAFF)
@@ -149,7 +152,7 @@ def generate(
     return _run(planned.batch.id, executor, workers, ray_address, gpus, cpus, as_json=as_json, planned=planned)
 
 
-@batch.command()
+@batch.command(epilog="Examples:\n\n\b\n  thsafe batch plan archive -r\n  thsafe batch plan jobs.jsonl --output films")
 @click.argument("sources", nargs=-1, required=True, metavar="DIR|FILE|URL|@LIST|JOBS…")
 @_with(_CHECKING)
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where outputs go.")
@@ -171,7 +174,7 @@ def plan(sources: tuple[str, ...], output: Path | None, as_json: bool, **asked: 
         click.echo(f"  next    thsafe batch run {planned.batch.id}")
 
 
-@batch.command()
+@batch.command(epilog="Example:\n\n\b\n  thsafe batch run 3f9a")
 @click.argument("batch_id", metavar="BATCH")
 @_with(_STAFF)
 @json_option
@@ -188,7 +191,7 @@ def run(
     return _run(batch_id, executor, workers, ray_address, gpus, cpus, as_json=as_json)
 
 
-@batch.command()
+@batch.command(epilog="Examples:\n\n\b\n  thsafe batch status\n  thsafe batch status 3f9a")
 @click.argument("batch_id", required=False, metavar="[BATCH]")
 @json_option
 def status(batch_id: str | None, as_json: bool) -> None:
@@ -215,7 +218,7 @@ def status(batch_id: str | None, as_json: bool) -> None:
         click.echo(f"  and {len(failures) - _SHOWN} more: thsafe batch export {batch_id} --failed -o failed.jsonl")
 
 
-@batch.command()
+@batch.command(epilog="Example:\n\n\b\n  thsafe batch retry 3f9a --poison")
 @click.argument("batch_id", metavar="BATCH")
 @click.option("--poison", is_flag=True, help="Also items that no worker survived.")
 @click.option("--refused", is_flag=True, help="Also jobs that the gate refused.")
@@ -246,7 +249,7 @@ def retry(
     return _run(found.id, executor, workers, ray_address, gpus, cpus, as_json=as_json)
 
 
-@batch.command()
+@batch.command(epilog="Example:\n\n\b\n  thsafe batch cancel 3f9a")
 @click.argument("batch_id", metavar="BATCH")
 @json_option
 def cancel(batch_id: str, as_json: bool) -> None:
@@ -266,7 +269,7 @@ def cancel(batch_id: str, as_json: bool) -> None:
         click.echo(f"  next    to take it up again: thsafe batch retry {found.id} --cancelled")
 
 
-@batch.command()
+@batch.command(epilog="Example:\n\n\b\n  thsafe batch export 3f9a --failed -o failed.csv")
 @click.argument("batch_id", metavar="BATCH")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Else stdout.")
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv", "parquet"]), help="Default: by the file's name.")

@@ -15,7 +15,7 @@ def cast() -> None:
     """People drawn by thsafe's own code: nobody's likeness, nobody's consent needed."""
 
 
-@cast.command(name="list")
+@cast.command(name="list", epilog="Example:\n\n\b\n  thsafe cast list")
 @json_option
 def list_(as_json: bool) -> None:
     """Names of all drawn people."""

@@ -110,7 +110,7 @@ def new(
     click.echo(f"  take it back at any time: thsafe consent revoke {record.id}")
 
 
-@consent.command(name="list")
+@consent.command(name="list", epilog="Example:\n\n\b\n  thsafe consent list")
 @json_option
 def list_(as_json: bool) -> None:
     """Show all consents kept here and whether they stand."""
@@ -151,7 +151,7 @@ def show(what: str, as_json: bool) -> None:
         click.echo(f"  {heading:<11} {text}")
 
 
-@consent.command()
+@consent.command(epilog="Example:\n\n\b\n  thsafe consent status urn:uuid:…")
 @click.argument("consent_id", metavar="CONSENT")
 @json_option
 def status(consent_id: str, as_json: bool) -> None:

@@ -278,7 +278,7 @@ def present(consent_id: str, job: str, gate: str, output_path: Path) -> None:
     click.echo(str(output_path))
 
 
-@click.command()
+@click.command(epilog="Example:\n\n\b\n  thsafe consent key")
 @json_option
 def key(as_json: bool) -> None:
     """Make a key for a guardian or an estate; the request names it."""

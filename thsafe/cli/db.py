@@ -15,7 +15,7 @@ def db() -> None:
     """Look after the database that holds log and outputs: its version, copies of it, moving it to another."""
 
 
-@db.command()
+@db.command(epilog="Example:\n\n\b\n  thsafe db status")
 @json_option
 def status(as_json: bool) -> None:
     """Say where the database is, what version it has and how long its log is; changes nothing."""
@@ -40,7 +40,7 @@ def status(as_json: bool) -> None:
         click.echo(style(f"  moved   the log goes on in {found.moved_to}", fg="yellow"))
 
 
-@db.command()
+@db.command(epilog="Example:\n\n\b\n  thsafe db upgrade")
 @json_option
 def upgrade(as_json: bool) -> None:
     """Bring the tables of an older version up to this program's, all or nothing. Make a backup first."""

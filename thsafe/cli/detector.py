@@ -40,7 +40,7 @@ def detector() -> None:
     """Train, measure, calibrate and export a detector of manipulated faces."""
 
 
-@detector.command(name="recipes")
+@detector.command(name="recipes", epilog="Example:\n\n\b\n  thsafe detector recipes")
 @json_option
 def recipes_(as_json: bool) -> None:
     """Show how each recipe trains, and where that comes from."""
@@ -146,7 +146,10 @@ def evaluate(
         _print(name, values)
 
 
-@detector.command()
+@detector.command(
+    epilog="Example:\n\n\b\n  thsafe detector calibrate --weights xception/best.safetensors \\\n"
+    "    --data FaceForensics++.json:c23 -o calibration.json"
+)
 @_recipe
 @_weights
 @_data

@@ -12,7 +12,7 @@ def did() -> None:
     """The account at D-ID, whose service thsafe generate talk uses: key, credits, jobs."""
 
 
-@did.command()
+@did.command(epilog="Example:\n\n\b\n  thsafe did key")
 def key() -> None:
     """Keep the account's key in the system's keyring; it is asked for, and not shown.
 
@@ -24,7 +24,7 @@ def key() -> None:
     click.echo("kept")
 
 
-@did.command()
+@did.command(epilog="Example:\n\n\b\n  thsafe did credits")
 @json_option
 def credits(as_json: bool) -> None:  # noqa: A001 - the command's name is the vendor's word
     """Show the credits that remain."""

@@ -19,7 +19,7 @@ def engines() -> None:
     """Engines: what each can do, what it needs, and under which licence its output may be used."""
 
 
-@engines.command(name="list")
+@engines.command(name="list", epilog="Example:\n\n\b\n  thsafe engines list")
 @json_option
 def list_(as_json: bool) -> None:
     """Show the engines and which are ready."""
@@ -48,7 +48,7 @@ def list_(as_json: bool) -> None:
         click.echo(line)
 
 
-@engines.command()
+@engines.command(epilog="Example:\n\n\b\n  thsafe engines show wav2lip")
 @click.argument("name")
 @json_option
 def show(name: str, as_json: bool) -> None:
@@ -103,7 +103,7 @@ def allow(name: str) -> None:
     click.echo(f"allowed: {item.name} of {item.package} {item.version}")
 
 
-@engines.command()
+@engines.command(epilog="Example:\n\n\b\n  thsafe engines withdraw still")
 @click.argument("name")
 def withdraw(name: str) -> None:
     """Let an engine of another package run no more."""

@@ -43,7 +43,7 @@ def new(organisation: str, force: bool, as_json: bool) -> None:
     click.echo("since you made them, not who you are. See docs/howto for a certificate of your own.")
 
 
-@keys.command(name="list")
+@keys.command(name="list", epilog="Example:\n\n\b\n  thsafe keys list")
 @json_option
 def list_(as_json: bool) -> None:
     """Show every key: what it is for, when it ends. The key of the public mark is a constant, the same everywhere."""

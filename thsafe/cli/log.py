@@ -46,7 +46,7 @@ def show(kind: str | None, last: int, as_json: bool) -> None:
         click.echo(_line(entry))
 
 
-@log.command()
+@log.command(epilog="Example:\n\n\b\n  thsafe log checkpoint")
 @json_option
 def checkpoint(as_json: bool) -> None:
     """Sign the log as it stands; give the text to someone who keeps it."""
@@ -57,7 +57,7 @@ def checkpoint(as_json: bool) -> None:
         click.echo(made.note, nl=False)
 
 
-@log.command()
+@log.command(epilog="Example:\n\n\b\n  thsafe log prove 12")
 @click.argument("index", type=click.IntRange(0))
 def prove(index: int) -> None:
     """Print the proof that entry INDEX stands in the log, as JSON."""

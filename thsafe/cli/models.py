@@ -21,7 +21,7 @@ def models() -> None:
     """Model weights: cards, fetching, checking. thsafe ships no weights of others."""
 
 
-@models.command(name="list")
+@models.command(name="list", epilog="Example:\n\n\b\n  thsafe models list")
 @json_option
 def list_(as_json: bool) -> None:
     """Show the known models and which are installed."""
@@ -41,7 +41,7 @@ def list_(as_json: bool) -> None:
         click.echo(f"{card.name:<{width}} {state:<14} {size:>6} {card.title}; {use}")
 
 
-@models.command()
+@models.command(epilog="Example:\n\n\b\n  thsafe models card wav2lip-gan")
 @click.argument("name")
 @json_option
 def card(name: str, as_json: bool) -> None:
@@ -131,7 +131,7 @@ def _cards_of(name: str) -> list[ModelCard]:
     return [find_card(name)]
 
 
-@models.command()
+@models.command(epilog="Example:\n\n\b\n  thsafe models verify")
 @click.argument("name", required=False)
 @json_option
 def verify(name: str | None, as_json: bool) -> None:

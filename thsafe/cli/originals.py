@@ -37,7 +37,7 @@ def add(place: Path, as_json: bool) -> None:
         click.echo(style(f"not taken: {path.name}: {why}", fg="yellow"), err=True)
 
 
-@originals.command(name="list")
+@originals.command(name="list", epilog="Example:\n\n\b\n  thsafe originals list")
 @json_option
 def list_(as_json: bool) -> None:
     """Show what is in the index."""

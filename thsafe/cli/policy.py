@@ -23,7 +23,7 @@ def policy() -> None:
     """Show and test the rules of the gate: Cedar policies and the law table behind the labels."""
 
 
-@policy.command(name="list")
+@policy.command(name="list", epilog="Example:\n\n\b\n  thsafe policy list")
 @json_option
 def list_(as_json: bool) -> None:
     """Show every policy and every rule of law with its dates."""
@@ -79,7 +79,7 @@ def explain(what: str) -> None:
         )
 
 
-@policy.command()
+@policy.command(epilog="Example:\n\n\b\n  thsafe policy lint my-policies/")
 @click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
 def lint(folder: Path | None) -> int:
     """Check a folder of policies (default: this installation's) for mistakes that Cedar does not see."""

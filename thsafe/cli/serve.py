@@ -172,7 +172,7 @@ def new(name: str, scopes: tuple[str, ...], days: int | None, as_json: bool) -> 
     click.echo(f"  id {made.id}, scopes {', '.join(made.scopes)}; it is shown this once", err=True)
 
 
-@token.command("list")
+@token.command("list", epilog="Example:\n\n\b\n  thsafe serve token list")
 @json_option
 def list_(as_json: bool) -> None:
     """List the tokens; none of them can be read here."""
@@ -189,7 +189,7 @@ def list_(as_json: bool) -> None:
         click.echo(f"{item.id}  {item.name:<20} {', '.join(item.scopes):<24} {until}")
 
 
-@token.command()
+@token.command(epilog="Example:\n\n\b\n  thsafe serve token revoke 3fa41c07")
 @click.argument("token_id", metavar="ID")
 def revoke(token_id: str) -> None:
     """Take a token back; a running server knows at once."""

@@ -245,27 +245,65 @@ def write_talker(path: Path, *, seconds: int) -> list[Frame]:
     return frames
 
 
-def page(_: argparse.Namespace) -> None:
+_WORDS = {
+    "own-generators": "our engine, whole (below)",
+    "engine-say": "our engine: a portrait speaks",
+    "engine-dub": "our engine: a film is dubbed",
+    "reenactment": "reenactment: the face alone laid back",
+    "swaps": "swaps (below)",
+    "swaps-learnt": "swaps of the two kinds it was fitted on",
+    "face-swap": "face swap by landmarks",
+    "gradient-swap": "the same, joined in gradients: **never trained on**",
+    "autoencoder-swap": "swap by a small autoencoder",
+    "rendered-mouth": "mouth rendered anew",
+    "mouth-paste": "mouth pasted at low resolution",
+    "self-blend": "self-blend: a seam alone",
+    "up-sampled": "a generator's up-sampling",
+    "all": "all",
+}
+_CONDITIONS = {"as-is": "as-is", "c23": "c23", "c40": "c40", "jpeg-75": "JPEG 75", "half-size": "half size"}
+
+
+def page(options: argparse.Namespace) -> None:
+    """The two tables of the documentation, from the card; with --write they take the place of those in the page."""
     figures = card()["figures"]
-    for unit, words in (("file", "per file"), ("stretch", "per stretch"), ("frame", "per frame")):
-        print(f"\n{words}\n\n| what | n | " + " | ".join(figures) + " |\n|---|---|" + "---|" * len(figures))
-        for name, row in figures["c23"].items():
-            cells = [
-                "{:.2f} ({:.2f}–{:.2f})".format(*(table[name][f"{unit}_auc{end}"] for end in ("", "_low", "_high")))
-                for table in figures.values()
-            ]
-            count = row["files"] if unit == "file" else row["stretches"]
-            print(f"| {name} | {count} | " + " | ".join(cells) + " |")
-    print("\n| condition | false alarms | found | answered |\n|---|---|---|---|")
-    for quality, table in figures.items():
-        for kind, alarms, hits in (("film", "false_alarms", "hits"), ("photo", "photo_false_alarms", "photo_hits")):
-            row = table["all"]
+
+    def cell(row: dict[str, float], unit: str) -> str:
+        return "{:.2f} ({:.2f}–{:.2f})".format(*(row[f"{unit}_auc{end}"] for end in ("", "_low", "_high")))
+
+    lines = [
+        "| what | files | " + " | ".join(_CONDITIONS.values()) + " | c23, per stretch | c23, per frame |",
+        "|" + "---|" * (len(_CONDITIONS) + 4),
+    ]
+    for name, words in _WORDS.items():
+        cells = [cell(figures[quality][name], "file") for quality in _CONDITIONS]
+        cells += [cell(figures["c23"][name], unit) for unit in ("stretch", "frame")]
+        lines.append(f"| {words} | {figures['c23'][name]['files']} | " + " | ".join(cells) + " |")
+    answers = [
+        "| condition | called manipulated though genuine | manipulated and called so |",
+        "|---|---|---|",
+    ]
+    for kind, alarms, hits in (("film", "false_alarms", "hits"), ("photograph", "photo_false_alarms", "photo_hits")):
+        for quality in _CONDITIONS:
+            row = figures[quality]["all"]
             cells = [
                 f"{row[key]['count']} of {row[key]['of']} ({row[key]['low']:.0%}–{row[key]['high']:.0%})"
                 for key in (alarms, hits)
             ]
-            print(f"| {kind}, {quality} | {cells[0]} | {cells[1]} | {row['answered'] if kind == 'film' else ''} |")
-    print(json.dumps({key: value for key, value in card().items() if key != "figures"}, indent=1, ensure_ascii=False))
+            answers.append(f"| {kind}, {quality} | {cells[0]} | {cells[1]} |")
+    if options.write is None:
+        print("\n".join([*lines, "", *answers]))
+        return
+    kept: list[str] = []
+    tables, replaced = [lines, answers], False
+    for line in options.write.read_text(encoding="utf-8").splitlines():
+        if line.startswith(("| what | files |", "| condition | called manipulated")):
+            kept += tables.pop(0)
+            replaced = True
+        elif not (replaced and line.startswith("|")):
+            kept.append(line)
+            replaced = False
+    options.write.write_text("\n".join(kept) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -291,7 +329,9 @@ def main() -> None:
     through.add_argument("--steps", type=int, default=4)
     through.add_argument("--threads", type=int, default=None)
     through.set_defaults(run=throughput)
-    commands.add_parser("page").set_defaults(run=page)
+    pages = commands.add_parser("page")
+    pages.add_argument("--write", type=Path, help="the page whose tables are renewed")
+    pages.set_defaults(run=page)
     options = parser.parse_args()
     options.run(options)
 

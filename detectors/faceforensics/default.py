@@ -76,10 +76,13 @@ def examine(stretches: Iterable[Sequence[tuple[float, Frame]]], *, moving: bool)
         Evidence ``detector.small``. ``found`` and ``absent`` say only on which side of inconclusive the score lies, at
         the error rate of the card; everything else is ``not-evaluated`` with its reason.
     """
+    from thsafe.media.faces import FaceFinder
+
     looks, moments = [], 0
-    for frames in stretches:
-        looks.append(find_stretches(frames, most=MOST_PEOPLE))
-        moments += 1
+    with FaceFinder() as finder:
+        for frames in stretches:
+            looks.append(find_stretches(frames, finder, most=MOST_PEOPLE))
+            moments += 1
     large = [[face for face in faces if face.face >= LEAST_FACE] for faces in looks]
     people = [person for person in put_together(large) if len(person.stretches) >= max(1, LEAST_COVER * moments)]
     if not people:
@@ -158,7 +161,7 @@ def _evidence(
         whose = f" Of {len(opinions)} people, this is said of the one with the highest score."
     place = int(np.argmax(chief.scores))
     loudest = chief.person.stretches[place]
-    heat = heat_map(_scorer(), loudest, chief.measured[place], moving=moving)
+    heat, covered = heat_map(_scorer(), loudest, chief.measured[place], moving=moving)
     detail: dict[str, Json] = {
         "score": round(chief.score, 4),
         "answer": chief.answer if steady else "unsteady",
@@ -176,7 +179,7 @@ def _evidence(
         },
         "people": [_as_json(opinion, moments) for opinion in opinions],
         "segments": _segments(chief) if moving else [],
-        "heat_map": {"seconds": loudest.seconds, "jpeg": heat},
+        "heat_map": {"seconds": loudest.seconds, "jpeg": heat, "covers": round(covered, 3)},
     }
     return Evidence(
         check=CHECK,

@@ -14,7 +14,7 @@ from detectors.faceforensics.own.quality import bin_of
 from detectors.faceforensics.own.stretches import LEAST_FACE, MOST_FACE, Stretch, find_stretches, measured
 from detectors.faceforensics.own.temporal import NAMES, REGIONS, STILL, region_masks, temporal
 from detectors.faceforensics.selfmade.camera import Camera, filmed
-from thsafe.media.faces import find_faces
+from thsafe.media.faces import FaceFinder, find_faces
 from thsafe.registry import draw_person
 
 
@@ -22,6 +22,12 @@ from thsafe.registry import draw_person
 def drawing():
     picture = draw_person("ada", 384)
     return picture, find_faces(picture, max_faces=1)[0].landmarks
+
+
+@pytest.fixture(scope="module")
+def finder():
+    with FaceFinder() as found:
+        yield found
 
 
 def camera(drawing, *, noise, seed=1, count=4):
@@ -72,9 +78,9 @@ def test_a_blank_picture_gives_numbers_too(drawing) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.4])
-def test_a_stretch_is_cut_in_the_file_s_own_pixels(drawing, scale) -> None:
+def test_a_stretch_is_cut_in_the_file_s_own_pixels(drawing, finder, scale) -> None:
     frame = cv2.resize(drawing[0], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    (stretch,) = find_stretches([(1.0, frame), (1.04, frame), (1.08, frame)])
+    (stretch,) = find_stretches([(1.0, frame), (1.04, frame), (1.08, frame)], finder)
     shown = stretch.frames[0].shape[0] / cutting.MARGIN
     assert shown == pytest.approx(min(stretch.face, MOST_FACE), abs=2)
     assert len(stretch.frames) == 3
@@ -87,16 +93,16 @@ def test_a_stretch_is_cut_in_the_file_s_own_pixels(drawing, scale) -> None:
     assert np.abs(again - stretch.marks).mean() < 0.04 * stretch.frames[0].shape[0]
 
 
-def test_a_face_at_the_border_is_mirrored_beyond_it(drawing) -> None:
+def test_a_face_at_the_border_is_mirrored_beyond_it(drawing, finder) -> None:
     x0, _, x1, y1 = find_faces(drawing[0], max_faces=1)[0].box
     frame = np.ascontiguousarray(drawing[0][: int(y1) + 2, int(x0) - 4 : int(x1) + 4])
-    (stretch,) = find_stretches([(0.0, frame)])
+    (stretch,) = find_stretches([(0.0, frame)], finder)
     assert stretch.frames[0].shape[0] == stretch.frames[0].shape[1]
 
 
-def test_what_is_measured_has_one_form_for_films_and_photographs(drawing) -> None:
-    (stretch,) = find_stretches([(number / 25, drawing[0]) for number in range(6)])
-    (photo,) = find_stretches([(0.0, drawing[0])])
+def test_what_is_measured_has_one_form_for_films_and_photographs(drawing, finder) -> None:
+    (stretch,) = find_stretches([(number / 25, drawing[0]) for number in range(6)], finder)
+    (photo,) = find_stretches([(0.0, drawing[0])], finder)
     film, still = measured(stretch), measured(photo)
     assert film["traces"].shape == still["traces"].shape == (FEATURES,)
     assert film["temporal"].shape == still["temporal"].shape == (len(NAMES),)

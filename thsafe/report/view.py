@@ -65,6 +65,8 @@ class HeatMap:
     seconds: float
     picture: str
     """JPEG as data URI."""
+    covers: int | None = None
+    """Percent of what raises the score that the map lays out; None where it lays out all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,13 +158,15 @@ def _segments(report: Report) -> tuple[Segment, ...]:
 
 
 def _heat_maps(report: Report) -> tuple[HeatMap, ...]:
-    """The maps that detectors hand over in ``detail["heat_map"]``: ``{"seconds": …, "jpeg": base64}``."""
+    """The maps that detectors hand over in ``detail["heat_map"]``: ``{"seconds": …, "jpeg": base64, "covers": …}``."""
     maps = []
     for item in report.evidence:
         given = item.detail.get("heat_map")
         if isinstance(given, Mapping) and isinstance(given.get("jpeg"), str):
             picture = _DATA + base64.b64encode(base64.b64decode(given["jpeg"])).decode()
-            maps.append(HeatMap(check=item.check, seconds=float(given.get("seconds", 0.0)), picture=picture))
+            seconds, share = float(given.get("seconds", 0.0)), given.get("covers")
+            covers = None if share is None else round(100 * float(share))
+            maps.append(HeatMap(check=item.check, seconds=seconds, picture=picture, covers=covers))
     return tuple(maps)
 
 

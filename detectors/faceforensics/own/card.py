@@ -16,6 +16,7 @@ from detectors.faceforensics import metrics
 from detectors.faceforensics.calibrate import Calibration, calibrate
 from detectors.faceforensics.own.measure import QUALITIES
 from detectors.faceforensics.own.quality import SMALL, bin_of
+from detectors.faceforensics.selfmade.maker import HELD_OUT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 
 OWN: Final = ("engine-say", "engine-dub")
 SWAPS: Final = ("face-swap", "gradient-swap", "autoencoder-swap")
-GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"own-generators": OWN, "swaps": SWAPS}
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "own-generators": OWN,
+    "swaps": SWAPS,
+    "swaps-learnt": tuple(name for name in SWAPS if name not in HELD_OUT),
+}
 _UNITS: Final = ("frame", "stretch", "file")
 
 

@@ -1,11 +1,13 @@
 """Fitting the detector that comes along: what is learnt of people is judged on other people, throughout.
 
-Linear discriminant and heads are fitted five times with a fifth of the people left out; the weights of the looks, and
-later the calibration, come from scores of people left out, never from those of the fit. The test split plays no part.
+Directions of the methods are fitted three times with a third of the people left out, linear discriminant and heads five
+times with a fifth left out; the heads, the weights of the looks, and later the calibration, come from scores of people
+left out, never from those of the fit. The test split plays no part.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +17,8 @@ from torch import nn
 
 from detectors.faceforensics.fit import discriminant
 from detectors.faceforensics.metrics import roc_auc
+from detectors.faceforensics.own.grid import METHODS, Directions, fit_directions
+from detectors.faceforensics.own.pairs import Pool, dealt
 from detectors.faceforensics.own.temporal import STILL
 from detectors.faceforensics.own.whole import LOOKS, Head, Whole
 from thsafe.core.types import Progress
@@ -47,12 +51,13 @@ class Spared:
     still: Array
 
 
-def fit(net: Whole, table: Table, *, seed: int, progress: Progress) -> Spared:
+def fit(net: Whole, table: Table, pools: Sequence[Pool], *, seed: int, progress: Progress) -> Spared:
     """Fit all looks and their weights.
 
     Args:
         net: gets them.
         table: everybody outside the test split.
+        pools: of the same people, dealt with the same seed.
         seed: of folds and heads.
         progress: told how good they are.
 
@@ -61,16 +66,18 @@ def fit(net: Whole, table: Table, *, seed: int, progress: Progress) -> Spared:
     """
     progress.start("fitting", FOLDS + 1)
     weights, fold, labels = balanced(table), folds(table, seed), table.labels
+    alike = unseen(table, pools, seed)
+    net.grid.take(_directions(pools))
     spared = {name: np.zeros(len(table)) for name in ("traces", "moving", "still")}
     for number in range(FOLDS):
         out = fold == number
         part = Whole()
-        _fit_parts(part, table.rows(~out), weights[~out], seed)
+        _fit_parts(part, table.rows(~out), alike[~out], weights[~out], seed)
         with torch.inference_mode():
-            for name, found in _logits(part, table.rows(out)).items():
+            for name, found in _logits(part, table.rows(out), alike[out]).items():
                 spared[name][out] = found
         progress.advance()
-    _fit_parts(net, table, weights, seed)
+    _fit_parts(net, table, alike, weights, seed)
     progress.advance()
     mixes = {}
     for name, buffer in (("moving", net.moving_mix), ("still", net.still_mix)):
@@ -120,7 +127,7 @@ def folds(table: Table, seed: int) -> NDArray[np.int64]:
     return np.array([place[name] % FOLDS for name in table.people])
 
 
-def _fit_parts(net: Whole, table: Table, weights: Array, seed: int) -> None:
+def _fit_parts(net: Whole, table: Table, alike: Array, weights: Array, seed: int) -> None:
     traces, labels = table.parts["traces"].astype(np.float64), table.labels
     middle, spread = traces.mean(axis=0), traces.std(axis=0) + 1e-4
     direction, threshold = discriminant((traces - middle) / spread, labels, RIDGE, weights)
@@ -129,9 +136,8 @@ def _fit_parts(net: Whole, table: Table, weights: Array, seed: int) -> None:
         net.traces.spread.copy_(torch.from_numpy(spread))
         net.traces.head.weight.copy_(torch.from_numpy(direction)[None])
         net.traces.head.bias.fill_(-threshold)
-    temporal = torch.from_numpy(table.parts["temporal"])
-    _fit_head(net.moving, temporal, labels, weights, seed)
-    _fit_head(net.still, temporal[:, :STILL], labels, weights, seed)
+    for head, seen in zip((net.moving, net.still), _seen(table, alike), strict=True):
+        _fit_head(head, seen, labels, weights, seed)
 
 
 def _fit_head(head: Head, statistics: torch.Tensor, labels: NDArray[np.int64], weights: Array, seed: int) -> None:
@@ -158,10 +164,34 @@ def _fit_head(head: Head, statistics: torch.Tensor, labels: NDArray[np.int64], w
     head.eval()
 
 
-def _logits(net: Whole, table: Table) -> dict[str, Any]:
-    temporal = torch.from_numpy(table.parts["temporal"])
+def _logits(net: Whole, table: Table, alike: Array) -> dict[str, Any]:
+    moving, still = _seen(table, alike)
     return {
         "traces": net.traces.judge(torch.from_numpy(table.parts["traces"])).numpy(),
-        "moving": net.moving(temporal).numpy(),
-        "still": net.still(temporal[:, :STILL]).numpy(),
+        "moving": net.moving(moving).numpy(),
+        "still": net.still(still).numpy(),
     }
+
+
+def _seen(table: Table, alike: Array) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the heads look at, of films and of photographs."""
+    temporal, beside = torch.from_numpy(table.parts["temporal"]), torch.from_numpy(alike.astype(np.float32))
+    return torch.cat([temporal, beside], dim=1), torch.cat([temporal[:, :STILL], beside], dim=1)
+
+
+def unseen(table: Table, pools: Sequence[Pool], seed: int) -> Array:
+    """How far everybody lies along each direction, (n, methods), by directions fitted without them."""
+    dealt_to = dealt(sorted(set(table.people.tolist())), seed)
+    place = np.array([dealt_to[person] for person in table.people.tolist()])
+    found = np.zeros((len(table), len(METHODS)))
+    for number in range(len(pools)):
+        others = [pool for other, pool in enumerate(pools) if other != number]
+        inside = place == number
+        found[inside] = _directions(others).scores(table.parts["grid"][inside])
+    return found
+
+
+def _directions(pools: Sequence[Pool]) -> Directions:
+    return fit_directions(
+        np.concatenate([pool.pairs for pool in pools]), [name for pool in pools for name in pool.methods]
+    )

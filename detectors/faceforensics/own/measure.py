@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 QUALITIES: Final = ("as-is", "c23", "c40", "jpeg-75", "half-size")
 ROUNDS: Final = 2
 """Fates of each clip that is trained on."""
-PARTS: Final = ("traces", "temporal")
+PARTS: Final = ("traces", "temporal", "grid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,16 +110,19 @@ def joined(tables: Sequence[Table]) -> Table:
 
 
 def _measure_person(person: str, clips: Sequence[Sequence[Sample]], path: Path, *, fixed: bool) -> None:
+    from thsafe.media.faces import FaceFinder
+
     rows = []
-    for samples in clips:
-        stretch = stored_stretch(samples)
-        if stretch is None:
-            continue
-        clip = samples[0].video.partition("__")[2]
-        for fate, quality in _fates(person, clip, stretch.face, fixed=fixed):
-            altered = stretch.scaled(fate.befall(stretch.frames), fate.scale)
-            row = {"method": samples[0].method, "clip": clip, "quality": quality, "face": altered.face}
-            rows.append((row, measured(altered)))
+    with FaceFinder() as finder:
+        for samples in clips:
+            stretch = stored_stretch(samples, finder)
+            if stretch is None:
+                continue
+            clip = samples[0].video.partition("__")[2]
+            for fate, quality in _fates(person, clip, stretch.face, fixed=fixed):
+                altered = stretch.scaled(fate.befall(stretch.frames), fate.scale)
+                row = {"method": samples[0].method, "clip": clip, "quality": quality, "face": altered.face}
+                rows.append((row, measured(altered)))
     meta = [row for row, _ in rows]
     parts = {name: np.stack([found[name] for _, found in rows]) for name in PARTS}
     draft = path.with_suffix(".part.npz")

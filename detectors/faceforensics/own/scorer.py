@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from detectors.faceforensics.own.temporal import STILL
+from detectors.faceforensics.own.temporal import NAMES, STILL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,19 +38,37 @@ class Scorer:
         return cls(load_file(path))
 
     @property
-    def usual(self) -> Array:
-        """The statistics between frames that are usual, in the order of ``temporal.NAMES``."""
-        return self._weights["moving.middle"]
+    def usual(self) -> tuple[Array, Array]:
+        """What is usual: statistics in the order of ``temporal.NAMES``, and local ones."""
+        return self._weights["moving.middle"][: len(NAMES)], self._weights["grid.middle"]
 
     def scores(self, measured: Sequence[Measured], *, moving: bool) -> Array:
         """Logits (n,), higher for a manipulation, of stretches that were measured alike."""
+        found: Array = self.contributions(measured, moving=moving).sum(axis=1)
+        return np.asarray(found + self._mix(moving)[-1], np.float64)
+
+    def contributions(self, measured: Sequence[Measured], *, moving: bool) -> Array:
+        """What co-occurrences and the head add to the logits, (n, 2)."""
         traces = np.stack([item["traces"] for item in measured]).astype(np.float64)
-        statistics = np.stack([item["temporal"] for item in measured]).astype(np.float64)
-        name = "moving" if moving else "still"
-        head = self._head(name, statistics if moving else statistics[:, :STILL])
-        mix = self._weights[f"{name}_mix"]
-        found: Array = np.column_stack([self._linear("traces.head", self._scaled("traces", traces)), head]) @ mix[:-1]
-        return np.asarray(found + mix[-1], np.float64)
+        temporal = np.stack([item["temporal"] for item in measured])
+        grid = np.stack([item["grid"] for item in measured])
+        return np.column_stack(
+            [
+                self._mix(moving)[0] * self._linear("traces.head", self._scaled("traces", traces)),
+                self.head(temporal, grid, moving=moving),
+            ]
+        )
+
+    def head(self, temporal: NDArray[Any], grid: NDArray[Any], *, moving: bool) -> Array:
+        """What statistics between frames (n, …) and local ones (n, …) add to the logits, (n,)."""
+        given = temporal.astype(np.float64)
+        alike = self._scaled("grid", grid.astype(np.float64)) @ self._weights["grid.weight"].T
+        seen = np.column_stack([given if moving else given[:, :STILL], alike])
+        return np.asarray(self._mix(moving)[1] * self._head("moving" if moving else "still", seen), np.float64)
+
+    def _mix(self, moving: bool) -> Array:
+        """Weights of the looks, then the offset."""
+        return self._weights["moving_mix" if moving else "still_mix"]
 
     def _head(self, name: str, statistics: Array) -> Array:
         """The mean of the members' logits (n,)."""

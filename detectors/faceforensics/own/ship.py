@@ -12,9 +12,11 @@ import torch
 
 from detectors.cards import as_toml
 from detectors.faceforensics.export import export_safetensors
+from detectors.faceforensics.listing import read_list
 from detectors.faceforensics.own.card import calibrated, figures, worth
 from detectors.faceforensics.own.fit import fit
 from detectors.faceforensics.own.measure import Table, joined, measure
+from detectors.faceforensics.own.pairs import EACH, make_pools
 from detectors.faceforensics.own.stretches import FACE_SHARE
 from detectors.faceforensics.own.whole import Whole
 from detectors.faceforensics.selfmade.maker import HELD_OUT
@@ -33,16 +35,18 @@ def ship(
     *,
     data: str,
     how: str,
+    pairs: int = EACH,
     progress: Progress | None = None,
 ) -> Mapping[str, Any]:
     """Measure the corpus, fit, calibrate, and write ``small.safetensors``, ``small.toml`` and ``calibration.json``.
 
     Args:
         listing: the corpus' list.
-        work: keeps what was measured.
+        work: keeps what was measured: a run that was stopped goes on.
         output: where the three files go.
         data: what the pictures are, and their licences, in words.
         how: the commands that make it anew.
+        pairs: how many a fold the directions are learnt from.
         progress: told how far it is.
 
     Returns:
@@ -50,8 +54,10 @@ def ship(
     """
     telling = progress or Silent()
     known = joined([measure(listing, split, work / "measured", progress=telling) for split in ("train", "val")])
+    samples = [sample for split in ("train", "val") for sample in read_list(listing, split)]
+    pools = make_pools(samples, work / "pairs", seed=SEED, each=pairs, progress=telling)
     net = Whole()
-    spared = fit(net, known, seed=SEED, progress=telling)
+    spared = fit(net, known, pools, seed=SEED, progress=telling)
     output.mkdir(parents=True, exist_ok=True)
     written = export_safetensors(net, output / "small.safetensors", half=True)
     fill_all(net, output / "small.safetensors")  # what is measured is what is shipped

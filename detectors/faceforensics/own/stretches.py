@@ -14,7 +14,9 @@ import numpy as np
 
 from detectors.faceforensics.batches import MARGIN, load
 from detectors.faceforensics.cooccurrence import co_occurrences
+from detectors.faceforensics.own.grid import local_statistics
 from detectors.faceforensics.own.temporal import temporal
+from detectors.faceforensics.own.view import shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from detectors.faceforensics.listing import Sample
     from detectors.faceforensics.selfmade.shapes import Marks
     from thsafe.core.types import Frame
-    from thsafe.media.faces import Face
+    from thsafe.media.faces import Face, FaceFinder
 
 LEAST_FACE: Final = 64
 """Pixels of a face's longer side; smaller faces were not trained on."""
@@ -63,17 +65,16 @@ class Stretch:
         )
 
 
-def find_stretches(frames: Sequence[tuple[float, Frame]], *, most: int = 1) -> list[Stretch]:
+def find_stretches(frames: Sequence[tuple[float, Frame]], finder: FaceFinder, *, most: int = 1) -> list[Stretch]:
     """The largest faces of neighbouring frames, as they stand in the middle one, largest first.
 
     Args:
         frames: (seconds, BGR picture), all of one size.
+        finder: kept warm from one moment to the next.
         most: how many faces.
     """
-    from thsafe.media.faces import find_faces
-
     seconds, middle = frames[len(frames) // 2]
-    faces = find_faces(middle, max_faces=most)
+    faces = finder.find(middle, max_faces=most)
     return [around(face, [frame for _, frame in frames], seconds) for face in faces]
 
 
@@ -107,12 +108,10 @@ def around(face: Face, pictures: Sequence[Frame], seconds: float) -> Stretch:
     return Stretch(frames=cuttings, marks=marks, seconds=seconds, window=window, face=size)
 
 
-def stored_stretch(samples: Sequence[Sample]) -> Stretch | None:
+def stored_stretch(samples: Sequence[Sample], finder: FaceFinder) -> Stretch | None:
     """A clip of the corpus; None where no face is found in its middle frame."""
-    from thsafe.media.faces import find_faces
-
     frames = [load(sample.path) for sample in samples]
-    faces = find_faces(frames[len(frames) // 2], max_faces=1)
+    faces = finder.find(frames[len(frames) // 2], max_faces=1)
     if not faces:
         return None
     face = frames[0].shape[0] / MARGIN
@@ -120,14 +119,23 @@ def stored_stretch(samples: Sequence[Sample]) -> Stretch | None:
 
 
 def measured(stretch: Stretch) -> Mapping[str, NDArray[Any]]:
-    """What is looked at in one stretch: ``traces`` (n,), co-occurrences averaged over two frames, and ``temporal``."""
+    """What is looked at in one stretch.
+
+    Returns:
+        ``traces`` (n,), co-occurrences averaged over two frames; ``temporal``; ``grid``, local statistics averaged over
+        those frames. One frame is all that a photograph has.
+    """
     count = len(stretch.frames)
     chosen = [stretch.frames[place] for place in ((count // 2,) if count < 4 else (count // 2 - 1, count // 2 + 1))]
     side = chosen[0].shape[0]
     inset = round(side * (1 - FACE_SHARE / MARGIN) / 2)
     inner = np.stack([frame[inset : side - inset, inset : side - inset, ::-1] for frame in chosen])
     faces = inner.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
-    return {"traces": co_occurrences(faces).mean(axis=0), "temporal": temporal(stretch.frames, stretch.marks)}
+    return {
+        "traces": co_occurrences(faces).mean(axis=0),
+        "temporal": temporal(stretch.frames, stretch.marks),
+        "grid": np.mean([local_statistics(shown(frame)) for frame in chosen], axis=0, dtype=np.float32),
+    }
 
 
 def _side(face: Face) -> float:

@@ -1,7 +1,8 @@
 """What comes with thsafe: two looks at one stretch of a face, and how they are put together.
 
-Co-occurrences of residuals (``Traces``), and statistics of residuals within and between frames (``Head`` over
-``temporal``). For a photograph the statistics between frames are left out and another head looks at the rest.
+Co-occurrences of residuals (``Traces``); and a head over statistics of residuals within and between frames
+(``temporal``) and over what the face has of each method of manipulation (``grid``). For a photograph the statistics
+between frames are left out and another head looks at the rest.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from detectors.faceforensics.own.grid import FEATURES, METHODS, Directions
 from detectors.faceforensics.own.scorer import FAR
 from detectors.faceforensics.own.temporal import NAMES, STILL
 from detectors.faceforensics.traces import Traces
@@ -53,6 +55,32 @@ class Head(nn.Module):
         return found
 
 
+class Grid(nn.Module):
+    """Directions of the methods, as tensors."""
+
+    middle: Tensor
+    spread: Tensor
+    weight: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("middle", torch.zeros(FEATURES))
+        self.register_buffer("spread", torch.ones(FEATURES))
+        self.weight = nn.Parameter(torch.zeros(len(METHODS), FEATURES), requires_grad=False)
+
+    def forward(self, statistics: Tensor) -> Tensor:
+        """(n, methods) of local statistics (n, ``FEATURES``)."""
+        found: Tensor = ((statistics - self.middle) / self.spread) @ self.weight.T
+        return found
+
+    def take(self, found: Directions) -> None:
+        """Fitted directions as they are."""
+        with torch.no_grad():
+            self.middle.copy_(torch.from_numpy(found.middle))
+            self.spread.copy_(torch.from_numpy(found.spread))
+            self.weight.copy_(torch.from_numpy(found.weight))
+
+
 class Whole(nn.Module):
     """All looks and their weights."""
 
@@ -62,8 +90,9 @@ class Whole(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.traces = Traces()
-        self.moving = Head(len(NAMES))
-        self.still = Head(STILL)
+        self.grid = Grid()
+        self.moving = Head(len(NAMES) + len(METHODS))
+        self.still = Head(STILL + len(METHODS))
         # weights of the looks, then the offset
         self.register_buffer("moving_mix", torch.zeros(len(LOOKS) + 1))
         self.register_buffer("still_mix", torch.zeros(len(LOOKS) + 1))
@@ -72,7 +101,9 @@ class Whole(nn.Module):
         """(n, 2) logits of each look at stretches that were measured alike, in the order of ``LOOKS``."""
         traces = torch.from_numpy(np.stack([item["traces"] for item in measured]))
         statistics = torch.from_numpy(np.stack([item["temporal"] for item in measured]))
-        head = self.moving(statistics) if moving else self.still(statistics[:, :STILL])
+        alike = self.grid(torch.from_numpy(np.stack([item["grid"] for item in measured])))
+        seen = torch.cat([statistics if moving else statistics[:, :STILL], alike], dim=1)
+        head = self.moving(seen) if moving else self.still(seen)
         return torch.stack([self.traces.judge(traces), head], dim=1)
 
     def forward(self, measured: Sequence[Measured], *, moving: bool) -> Tensor:

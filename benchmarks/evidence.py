@@ -32,7 +32,7 @@ def _files(folders: list[Path], kinds: set[str]) -> list[Path]:
 def lipsync(options: argparse.Namespace) -> dict[str, object]:
     """Heads drawn by the engine and found again by mediapipe; each sound as it is, moved, and swapped."""
     from detectors.lipsync.card import measure
-    from detectors.lipsync.check import weights
+    from detectors.lipsync.check import SHIPPED
     from detectors.lipsync.learn import held_out
     from detectors.lipsync.lips import watch_lips
     from detectors.lipsync.synchrony import synchrony
@@ -52,7 +52,7 @@ def lipsync(options: argparse.Namespace) -> dict[str, object]:
         if faces:
             frames, sound = reciter().recited(picture, faces[0].landmarks, recital, short_side=320)
             tracks.append((watch_lips((place / 25, frame) for place, frame in enumerate(frames)).motion, sound))
-    found: dict[str, object] = {"heads": len(tracks), **measure(weights(), tracks, Silent())}
+    found: dict[str, object] = {"heads": len(tracks), **measure(SHIPPED.weights(), tracks, Silent())}
     found["ridge baseline"] = ridge(
         {name: find_faces(picture) for name, picture in pictures.items() if not held_out(name)}, tracks, options
     )
@@ -60,7 +60,7 @@ def lipsync(options: argparse.Namespace) -> dict[str, object]:
     for path in _files(options.films, _FILMS):
         with VideoReader(path) as reader:
             lips = watch_lips(reader.iter_bgr())
-        seen = synchrony(weights(), lips.motion, lips.seen, load_sound(path, rate=16000))
+        seen = synchrony(SHIPPED.weights(), lips.motion, lips.seen, load_sound(path, rate=16000))
         people.append([path.name, round(seen.offset * 1000), round(seen.confidence, 1)])
     return found | {"films (learnt from, if they are GRID's)": people}
 

@@ -260,7 +260,7 @@ def _response(
         raise
     except (OSError, http.client.HTTPException, ValueError) as problem:
         if time.monotonic() >= deadline:
-            raise _slow(rules) from problem
+            raise too_slow(rules) from problem
         raise _unreachable(place, f"{type(problem).__name__}") from problem
     finally:
         watch.cancel()
@@ -306,7 +306,7 @@ def _store(
         )
     length = response.length
     if length is not None and length > rules.max_bytes:
-        raise _too_large(rules, f"{length} bytes")
+        raise too_large(rules, f"{length} bytes")
     progress.start("fetch", length)
     written = 0
     try:
@@ -330,16 +330,16 @@ def _store(
 
 def _check_going(written: int, rules: RemoteRules, deadline: float, cancelled: threading.Event | None) -> None:
     if written > rules.max_bytes:
-        raise _too_large(rules, "more")
+        raise too_large(rules, "more")
     if time.monotonic() >= deadline:
-        raise _slow(rules)
+        raise too_slow(rules)
     if cancelled is not None and cancelled.is_set():
         raise InputError("Fetching was stopped.", code="address.cancelled")
 
 
 def _check_whole(written: int, length: int | None, rules: RemoteRules, deadline: float) -> None:
     if time.monotonic() >= deadline:
-        raise _slow(rules)  # cut off, which looks like an end where the length was not told
+        raise too_slow(rules)  # cut off, which looks like an end where the length was not told
     if length is not None and written < length:
         raise StoreError("The transfer broke off.", code="network.broke-off", found=f"{written} of {length} bytes")
 
@@ -357,7 +357,8 @@ def _malformed(why: str) -> UsageError:
     )
 
 
-def _too_large(rules: RemoteRules, found: str) -> InputError:
+def too_large(rules: RemoteRules, found: str) -> InputError:
+    """What is fetched, from a server or an object store, is larger than the rules allow."""
     return InputError(
         "The file at the address is too large.",
         code="address.size",
@@ -367,7 +368,8 @@ def _too_large(rules: RemoteRules, found: str) -> InputError:
     )
 
 
-def _slow(rules: RemoteRules) -> InputError:
+def too_slow(rules: RemoteRules) -> InputError:
+    """It did not come within the time that the rules allow."""
     return InputError(
         "The address answers too slowly.",
         code="address.slow",

@@ -6,13 +6,8 @@ as well in sync as people, often better: that lips fit says nothing, and the che
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
-from collections.abc import Iterable, Mapping
-from functools import cache
-from importlib import resources
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -20,6 +15,7 @@ from detectors.lipsync.answer import answer
 from detectors.lipsync.lips import watch_lips
 from detectors.lipsync.synchrony import synchrony
 from detectors.lipsync.views import like_speech, voiced
+from detectors.shipped import Shipped
 from thsafe.core.types import Evidence, Json, Status
 
 if TYPE_CHECKING:
@@ -29,6 +25,7 @@ if TYPE_CHECKING:
     from detectors.lipsync.synchrony import Synchrony
     from thsafe.core.types import Frame
 
+SHIPPED: Final = Shipped(package="detectors.lipsync", name="lipsync")
 CHECK: Final = "lip-sync"
 LEAST_SECONDS: Final = 5.0
 """Seconds of a voice heard and a face seen from the front, below which nothing is said."""
@@ -66,7 +63,7 @@ def examine(frames: Iterable[tuple[float, Frame]], sound: NDArray[np.float32]) -
     why = _unseen(lips, sound)
     if why is not None:
         return _not_assessed(*why, lips)
-    found = synchrony(weights(), lips.motion, lips.seen, sound)
+    found = synchrony(SHIPPED.weights(), lips.motion, lips.seen, sound)
     return _judged(found, lips)
 
 
@@ -105,7 +102,7 @@ def _unseen(lips: Lips, sound: NDArray[np.float32]) -> tuple[str, str] | None:
 
 
 def _judged(found: Synchrony, lips: Lips) -> Evidence:
-    card_, code = card(), answer(found)
+    card_, code = SHIPPED.card(), answer(found)
     status = {"IN-SYNC": Status.ABSENT, "OUT-OF-SYNC": Status.CONFLICT}.get(code, Status.NOT_EVALUATED)
     worth = card_["answers"].get(code, {})
     return Evidence(
@@ -131,7 +128,7 @@ def _judged(found: Synchrony, lips: Lips) -> Evidence:
             "trained_on": card_["trained_on"],
             "cannot_tell": " ".join(CANNOT_TELL),
         },
-        model_digest=digest(),
+        model_digest=SHIPPED.digest(),
     )
 
 
@@ -171,28 +168,3 @@ def _coverage(lips: Lips) -> dict[str, Json]:
         "frames_with_several": lips.several,
         "face_pixels": round(lips.face_pixels),
     }
-
-
-def weights_path() -> Path:
-    """Where the weights lie."""
-    return Path(str(resources.files("detectors.lipsync") / "shipped" / "lipsync.safetensors"))
-
-
-@cache
-def card() -> Mapping[str, Any]:
-    """The card beside the weights."""
-    return tomllib.loads(weights_path().with_suffix(".toml").read_text(encoding="utf-8"))
-
-
-@cache
-def weights() -> Mapping[str, NDArray[np.float32]]:
-    """Loaded once a process: a batch of files keeps them."""
-    from safetensors.numpy import load_file
-
-    return {name: np.asarray(value, np.float32) for name, value in load_file(weights_path()).items()}
-
-
-@cache
-def digest() -> str:
-    """SHA-256 of the weights."""
-    return hashlib.sha256(weights_path().read_bytes()).hexdigest()

@@ -7,22 +7,22 @@ AASIST, which learnt the attacks of ASVspoof 2019 and takes much real speech fro
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from detectors.lipsync.views import like_speech
+from detectors.shipped import Shipped
 from detectors.voice.spectral import scores, windows
 from thsafe.core.types import Evidence, Status
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+SHIPPED: Final = Shipped(package="detectors.voice", name="voice")
 CHECK: Final = "voice.spectral"
 LEAST_WINDOWS: Final = 2
 LEAST_SPEECH: Final = 0.5
@@ -69,8 +69,8 @@ def _unfit(sound: NDArray[np.float32]) -> tuple[str, str] | None:
 
 def _ours(sound: NDArray[np.float32]) -> Evidence:
     pieces = windows(sound)
-    found = scores(weights(), pieces)
-    score, known = float(np.mean(found)), card()
+    found = scores(SHIPPED.weights(), pieces)
+    score, known = float(np.mean(found)), SHIPPED.card()
     return Evidence(
         check=CHECK,
         status=Status.FOUND if score > 0 else Status.ABSENT,
@@ -91,7 +91,7 @@ def _ours(sound: NDArray[np.float32]) -> Evidence:
             "trained_on": known["trained_on"],
             "cannot_tell": " ".join(CANNOT_TELL),
         },
-        model_digest=digest(),
+        model_digest=SHIPPED.digest(),
     )
 
 
@@ -131,28 +131,3 @@ def _network(path: Path) -> Any:
     from detectors.voice.aasist import load_aasist
 
     return load_aasist(path)
-
-
-def weights_path() -> Path:
-    """Where our weights lie."""
-    return Path(str(resources.files("detectors.voice") / "shipped" / "voice.safetensors"))
-
-
-@cache
-def card() -> Mapping[str, Any]:
-    """The card beside the weights."""
-    return tomllib.loads(weights_path().with_suffix(".toml").read_text(encoding="utf-8"))
-
-
-@cache
-def weights() -> Mapping[str, NDArray[np.float32]]:
-    """Loaded once a process."""
-    from safetensors.numpy import load_file
-
-    return {name: np.asarray(value, np.float32) for name, value in load_file(weights_path()).items()}
-
-
-@cache
-def digest() -> str:
-    """SHA-256 of our weights."""
-    return hashlib.sha256(weights_path().read_bytes()).hexdigest()

@@ -7,8 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from detectors.voice import check
-from detectors.voice.check import card, examine
+from detectors.voice.check import SHIPPED, examine
 from detectors.voice.spectral import RATE, WINDOW, scores, statistics, windows
 from thsafe.core.errors import InputError
 from thsafe.core.types import Status
@@ -49,7 +48,7 @@ def test_our_model_hears_rules_and_says_what_that_is_worth(rules):
         None,
     )
     assert found.detail["error_rate"] in found.summary
-    assert found.model_digest == card()["sha256"]
+    assert found.model_digest == SHIPPED.card()["sha256"]
 
 
 def test_talkers_are_below_the_line(talker):
@@ -61,7 +60,7 @@ def test_talkers_are_below_the_line(talker):
 def test_a_codec_does_not_turn_the_answer(rules):
     coded = through_aac(rules[: 4 * WINDOW], rate=RATE, bit_rate=32000)
     assert len(coded) == 4 * WINDOW
-    assert float(np.mean(scores(check.weights(), windows(coded)))) > 0
+    assert float(np.mean(scores(SHIPPED.weights(), windows(coded)))) > 0
 
 
 def test_nothing_is_said_of_silence_music_and_scraps(rules):
@@ -124,10 +123,10 @@ def test_other_weights_are_refused(shared_data_once, tmp_path):
 
 
 def test_batches_know_which_weights_listened(tmp_path):
-    from detectors.lipsync.check import card as lips
+    from detectors.lipsync.check import SHIPPED as LIPS
     from thsafe.forensics import weights_of_checks
     from thsafe.home import Home
 
     found = weights_of_checks(Home(tmp_path))
-    assert found["lip-sync"] == [lips()["sha256"]]
-    assert found["voice.spectral"] == [card()["sha256"]]
+    assert found["lip-sync"] == [LIPS.card()["sha256"]]
+    assert found["voice.spectral"] == [SHIPPED.card()["sha256"]]

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from thsafe.batch.sources import fits
 from thsafe.core.errors import InputError, MissingError, StoreError, ThsafeError, UsageError
 from thsafe.media.files import write_failure
-from thsafe.remote import RemoteRules, check_reachable
+from thsafe.remote import RemoteRules, check_reachable, too_large, too_slow
 
 if TYPE_CHECKING:
     import fsspec
@@ -49,15 +49,15 @@ def fetch_object(source: str, target: Path, rules: RemoteRules) -> str:
         if found["type"] != "file":
             raise _absent(source)
         if int(found["size"]) > rules.max_bytes:
-            raise _too_large(rules, int(found["size"]))
+            raise too_large(rules, f"{found['size']} bytes")
         with files.open(f"{bucket}/{key}", "rb") as stream, target.open("xb") as file:
             written = 0
             while piece := stream.read(_CHUNK):
                 written += len(piece)
                 if written > rules.max_bytes:
-                    raise _too_large(rules, written)
+                    raise too_large(rules, f"{written} bytes")
                 if time.monotonic() > deadline:
-                    raise _slow(rules)
+                    raise too_slow(rules)
                 try:
                     file.write(piece)
                 except OSError as problem:
@@ -182,25 +182,6 @@ def _parts(source: str, rules: RemoteRules) -> tuple[str, str, str]:
 
 def _absent(source: str) -> InputError:
     return InputError("There is no such object.", code="input.missing", found=source)
-
-
-def _too_large(rules: RemoteRules, size: int) -> InputError:
-    return InputError(
-        "The object is too large.",
-        code="address.size",
-        found=f"{size} bytes",
-        rule=f"at most {rules.max_bytes} bytes are fetched",
-        next_step="fetch it yourself: thsafe verify FILE",
-    )
-
-
-def _slow(rules: RemoteRules) -> InputError:
-    return InputError(
-        "The object store answers too slowly.",
-        code="address.slow",
-        rule=f"everything must be here within {rules.seconds:g} seconds",
-        next_step="fetch it yourself: thsafe verify FILE",
-    )
 
 
 def _unreachable(source: str, problem: BaseException) -> StoreError:

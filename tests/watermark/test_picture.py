@@ -271,10 +271,11 @@ def test_picture_quality_over_all_colours(frames):
     assert psnr(bgr_from_i420(i420_from_bgr(frames[0])), after) >= 40.7
 
 
-@pytest.mark.parametrize("side", [256, 512])
-@pytest.mark.parametrize("grey", [8, 60, 128, 200, 250])
-def test_plain_surfaces_stay_plain(grey, side):
-    before = i420_from_bgr(np.full((side, side, 3), grey, dtype=np.uint8))
+@pytest.mark.parametrize(("side", "grain"), [(256, 0), (512, 0), (512, 1.2)])  # the grain of a camera is no texture
+@pytest.mark.parametrize("grey", [8, 60, 128, 150, 200, 235, 250])
+def test_plain_surfaces_stay_plain(grey, side, grain):
+    noise = np.random.default_rng(9).normal(0, grain, (side, side, 1))
+    before = i420_from_bgr(np.clip(np.full((side, side, 3), grey) + noise, 0, 255).astype(np.uint8))
     after = before.copy()
     marker = PictureMarker(KEY, MARK, width=side, height=side)
     marker.apply(split_planes(after))
@@ -338,6 +339,25 @@ def test_the_tile_does_not_repeat_along_the_short_side():
     half = SIDE // 2
     for part in (pattern[:half, :half], pattern[:half, half:], pattern[half:, :half]):
         assert abs(float(np.mean(part * pattern[half:, half:]))) < 0.06
+
+
+def test_folding_without_the_key_adds_nothing():
+    """What lifted marks with a short period in one line must do worse here than the mean of the frames by itself."""
+    width, height = 1280, 720
+    frames = [split_planes(picture) for picture in marked(scene(width, height, 6))]
+    copies = [i420_from_bgr(scene(width, height, 1, seed=8)[0]) for _ in range(2)]
+    targets = [split_planes(copy) for copy in copies]
+    for planes, plain, other in zip(zip(*frames, strict=True), *targets, strict=True):
+        rest = np.mean([plane - cv2.GaussianBlur(plane.astype(np.float32), (0, 0), 4.0) for plane in planes], axis=0)
+        rows, columns = plain.shape
+        side = rows // 2
+        tiles = [rest[y : y + side, x : x + side] for y in (0, side) for x in range(0, columns - side, side)]
+        folded = np.tile(np.mean(tiles, axis=0), (2, -(-columns // side)))[:rows, :columns]
+        for plane, lifted in ((plain, rest), (other, folded)):
+            plane[...] = np.clip(np.rint(plane + lifted), 0, 255).astype(np.uint8)
+    averaged, folded_once = (read([copy], search=False) for copy in copies)
+    assert averaged.mark_id == MARK  # no key stops this copy: the manifest's fingerprint does
+    assert folded_once.confidence < averaged.confidence / 2
 
 
 def test_segments_show_a_splice(delivered):

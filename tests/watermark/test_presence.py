@@ -48,7 +48,7 @@ def public_pattern(width, height):
     for plane in ("u", "v"):
         part = carriers(PUBLIC_KEY, plane)
         spectrum = np.zeros((SIDE, SIDE // 2 + 1), dtype=complex)
-        spectrum[part.row, part.column] = part.phase * part.radius**-1.6
+        spectrum[part.row, part.column] = part.phase * part.radius**-2.0
         tile = np.fft.irfft2(spectrum, s=(SIDE, SIDE))
         patterns.append(np.tile(tile / tile.std(), (1, 3))[: height // 2, : width // 2])
     return patterns

@@ -31,7 +31,7 @@ SYNC_SHARE = 0.25
 PUBLIC_KEY = hashlib.sha256(b"thsafe public presence mark, version 1").digest()
 """Known to everyone; made from words so that nothing can be hidden in it."""
 PUBLIC_ONE_IN = 16
-_BANDS = {"y": (20.0, 64.0, -1.5), "u": (12.0, 56.0, -1.6), "v": (12.0, 56.0, -1.6)}
+_BANDS = {"y": (20.0, 64.0, -1.5), "u": (12.0, 56.0, -2.0), "v": (12.0, 56.0, -2.0)}
 """Lowest and highest cycles per tile, and the slope: amplitude goes with frequency ^ slope, for codecs keep the low."""
 
 Spectrum = NDArray[np.complex64]

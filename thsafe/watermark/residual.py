@@ -1,7 +1,9 @@
 """What is left of pictures when the pictures are taken out: the evidence a reader sums over frames.
 
-Per frame and plane: subtract the local mean, divide by the local deviation, cut off at three deviations. The mark is
-static, so sums over frames strengthen it while the pictures' own detail averages out.
+Per frame and plane: subtract the local mean, cut off at three local deviations, divide by the local variance. The mark
+is about as strong everywhere and the picture's own detail is its noise, so places count by the inverse of that noise's
+power (maximum-ratio combining, Brennan 1959). The mark is static, so sums over frames strengthen it while the pictures'
+own detail averages out.
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
 
 Grid = NDArray[np.float32]
 
-_REACH = 3.0
+_REACH = 4.0
 """Standard deviation of the local window, in cells."""
-_FLOOR = 0.3
+_FLOOR = 1.0
 """Code values; below this local deviation a surface is taken as plain."""
 _CLIP = 3.0
 FINE = 2
@@ -64,7 +66,7 @@ def _scaled(plane: Plane, size: tuple[int, int]) -> Grid:
 
 
 def flatten(plane: Plane, size: tuple[int, int], reach: float) -> Grid:
-    """One plane scaled to ``size`` (columns, rows), without local mean and contrast, within -3 … 3."""
+    """One plane scaled to ``size`` (columns, rows), without local mean, its busy places turned down; within -3 … 3."""
     import cv2
 
     picture = _scaled(plane, size)
@@ -72,7 +74,7 @@ def flatten(plane: Plane, size: tuple[int, int], reach: float) -> Grid:
     window = (width, width)
     detail = picture - cv2.GaussianBlur(picture, window, reach)
     spread = np.sqrt(cv2.GaussianBlur(detail * detail, window, reach) + _FLOOR**2)
-    flat: Grid = np.clip(detail / spread, -_CLIP, _CLIP)
+    flat: Grid = np.clip(detail / spread, -_CLIP, _CLIP) / spread
     return flat
 
 

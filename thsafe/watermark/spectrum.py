@@ -19,7 +19,7 @@ LOUDEST = 3.0
 """A bin is cut off at so many times its ring's rms: stripes and moire must not speak for the mark."""
 SYNC_SLOPE = -1.2
 """Codecs keep low frequencies best, so they speak louder; the exact law matters little."""
-_GAIN_SLOPE = -1.5
+_GAIN_SLOPE = -2.0
 """Carriers are expected to arrive with amplitude ~ frequency ^ slope; how far that holds is measured."""
 _LEAST_GAIN = 0.02
 _GAIN_REACH, _POWER_REACH = 12.0, 2.5

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 Frame = NDArray[np.uint8]
@@ -115,6 +116,25 @@ def _perspective(strength: float) -> Callable[[Frame], Frame]:
     return slanted
 
 
+def _regenerated(frame: Frame) -> Frame:
+    """A stand-in for regeneration by a diffusion model (Zhao et al. 2023): drowned in noise, then denoised."""
+    rng = np.random.default_rng(int(frame[::16, ::16].sum()))
+    drowned = np.clip(np.rint(frame + rng.normal(0, 25, frame.shape)), 0, 255).astype(np.uint8)
+    return cv2.fastNlMeansDenoisingColored(drowned, None, 22, 22, 5, 11)  # type: ignore[no-any-return]
+
+
+def _bottleneck(frame: Frame) -> Frame:
+    """A stand-in for an autoencoder: all that is left of each 8 x 8 block is 6 of 64 cosines, coarsely."""
+    height, width = (side // 8 * 8 for side in frame.shape[:2])
+    planes = cv2.cvtColor(frame[:height, :width], cv2.COLOR_BGR2YCrCb).astype(np.float32)
+    blocks = planes.reshape(height // 8, 8, width // 8, 8, 3)
+    kept = (np.add.outer(np.arange(8), np.arange(8)) < 3)[:, None, :, None]
+    code = 24 * np.rint(scipy.fft.dctn(blocks, axes=(1, 3), norm="ortho") * kept / 24)
+    back = scipy.fft.idctn(code, axes=(1, 3), norm="ortho").reshape(height, width, 3)
+    smooth = cv2.bilateralFilter(np.clip(np.rint(back), 0, 255).astype(np.uint8), 9, 20, 4)
+    return cv2.cvtColor(smooth, cv2.COLOR_YCrCb2BGR)  # type: ignore[no-any-return]
+
+
 def _screen(frame: Frame) -> Frame:
     """A stand-in for a camera before a screen: its coloured grid, a slant, blur, grain and a new gamma."""
     height, width = frame.shape[:2]
@@ -175,6 +195,8 @@ ATTACKS: dict[str, tuple[Callable[[Frame], Frame], str, int]] = {
     "perspective (not claimed)": (_perspective(1), "libx264", 28),
     "strong perspective (not claimed)": (_perspective(2.5), "libx264", 28),
     "screen filmed, simulated (not claimed)": (_screen, "libx264", 23),
+    "noise 25, denoised, for regeneration (not claimed)": (_regenerated, "libx264", 28),
+    "6 of 64 cosines, for an autoencoder (not claimed)": (_bottleneck, "libx264", 28),
 }
 REQUIRED = (
     *(f"x264 CRF {crf}" for crf in (28, 33, 36)),

@@ -8,7 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 Row = Mapping[str, object]
-_COLOURS = ("#1f5fa8", "#b4441f", "#2d7d46", "#7a4fa3", "#8a6d00", "#00788a", "#a83279", "#444444", "#5d8a00")
+_COLOURS = (
+    *("#1f5fa8", "#b4441f", "#2d7d46", "#7a4fa3", "#8a6d00", "#00788a"),
+    *("#a83279", "#444444", "#5d8a00", "#9a5b2f", "#3f6f8f", "#c02040"),
+)
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM = 620, 300, 46, 190, 40
 _APART = 18
 """Pixels from one number under the axis to the next, at least."""

@@ -47,7 +47,7 @@ def made(count: int) -> Iterator[tuple[str, Frames]]:
         width, height = (640, 512) if number % 2 else (1280, 720)
         rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
         noise = rng.normal(128, 40, (height, width, 3)).astype(np.float32)
-        yield "noise", [_bytes(cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 6)) * 1.0)]
+        yield "noise", [_bytes(cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 6)))]
         turn, pitch = rng.uniform(0, np.pi), rng.uniform(3, 40)
         wave = np.sin((columns * np.cos(turn) + rows * np.sin(turn)) / pitch)
         yield "stripes", [_bytes(128 + 90 * np.stack([wave, wave, -wave], axis=2))]
@@ -94,7 +94,7 @@ def drawn(people: list[str]) -> Iterator[tuple[str, Frames]]:
     """Drawn people who speak, half a second."""
     for person in people:
         for width, height in ((512, 512), (1280, 720)):
-            yield "drawn person", load(person, width, height, 12)
+            yield "drawn person", load(f"cast:{person}", width, height, 12)
 
 
 def heard(frames: Frames) -> dict[str, float]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KEY_NAME: Final = "public"
 UNCHANGED_Z: Final = 6.0
-"""Sync statistic that says "present" where nothing was searched: p = 1e-9; pictures with structure have reached 5.7."""
+"""Sync statistic that says "present" where nothing was searched: p = 1e-9."""
 SEARCHED_Z: Final = 7.6
 """The same after the search: p < 1e-6 over :data:`_TESTS`."""
 _TESTS: Final = 4e7

@@ -12,6 +12,7 @@ from thsafe import Wav2Lip
 from thsafe.cli.generate import _box
 from thsafe.cli.main import run
 from thsafe.core.errors import ConsentRefused, EngineError, MissingError, PolicyRefused, ThsafeError, UsageError
+from thsafe.core.types import Silent
 from thsafe.home import Home
 from thsafe.models import find_card
 from thsafe.models.fetch import receipt
@@ -83,6 +84,50 @@ def _install(home: Path, weights: Path, *, with_receipt: bool) -> None:
     (folder / card.file).symlink_to(weights)
     if with_receipt:
         (folder / "receipt.json").write_text(json.dumps({"sha256": "0" * 64, "accepted": card.licence}))
+
+
+class _Mirror:
+    """In the network's place: every face comes back as it was."""
+
+    device, arithmetic = torch.device("cpu"), "none"
+
+    def __call__(self, heard: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
+        return faces[:, 3:]
+
+
+class _Cancelled(Silent):
+    """Ctrl-C while the twentieth picture is drawn."""
+
+    def __init__(self) -> None:
+        self.stage, self.drawn = "", 0
+
+    def start(self, stage: str, total: int | None) -> None:
+        self.stage = stage
+
+    def advance(self, steps: int = 1) -> None:
+        self.drawn += self.stage == "rendering"
+        if self.drawn == 20:
+            raise KeyboardInterrupt
+
+
+def test_a_cancelled_job_leaves_nothing_behind(shared_data, home, tmp_path, monkeypatch) -> None:
+    from thsafe.installation import Installation
+
+    clip, folder = shared_data / "grid" / "bbaf2n.mpg", tmp_path / "out"
+    folder.mkdir()
+    (tmp_path / "weights").write_bytes(b"x")
+    _install(home, tmp_path / "weights", with_receipt=True)
+    monkeypatch.setattr(Wav2Lip, "_network", lambda *_, **__: _Mirror())
+    assert run(["keys", "new"]) == 0
+    assert run(["consent", "new", "--self", "--portrait", str(clip)]) == 0
+    voice = shared_data.parent / "specs" / "wav2lip" / "e2e" / "bbaf2n_16k.wav"
+    with pytest.raises(KeyboardInterrupt):
+        Wav2Lip(progress=_Cancelled()).generate(
+            video=clip, audio=voice, output_path=folder / "out.mp4", box=(93, 261, 104, 213)
+        )
+    assert list(folder.iterdir()) == []
+    assert list(Home(home).unfinished.glob("*/*")) == []
+    assert [entry.type for entry in Installation.open(Home(home)).ledger.entries()][-2:] == ["intent", "failed"]
 
 
 def test_weights_without_an_accepted_licence_are_not_used(home, tmp_path) -> None:

@@ -44,12 +44,17 @@ class Track:
 
     scene: int
     boxes: dict[int, Box] = field(default_factory=dict)
-    """Picture to box."""
+    """Picture to box, in the order of time."""
 
     @property
     def size(self) -> float:
         """Its area over all its pictures."""
         return sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in self.boxes.values())
+
+    @property
+    def latest(self) -> int:
+        """The last picture that shows it."""
+        return next(reversed(self.boxes))
 
     @property
     def left(self) -> float:
@@ -184,11 +189,11 @@ class _Watch:
         open_tracks = [
             number
             for number, track in enumerate(self._tracks)
-            if track.scene == self._scene and index - max(track.boxes) <= _MEMORY
+            if track.scene == self._scene and index - track.latest <= _MEMORY
         ]
         candidates = sorted(
             (
-                (overlap(self._tracks[number].boxes[max(self._tracks[number].boxes)], box), number, place)
+                (overlap(self._tracks[number].boxes[self._tracks[number].latest], box), number, place)
                 for number in open_tracks
                 for place, box in enumerate(boxes)
             ),

@@ -42,13 +42,15 @@ class Lines:
 
 
 def make(options: argparse.Namespace) -> None:
+    from detectors.faceforensics.own.pairs import EACH
     from detectors.faceforensics.own.ship import ship
     from detectors.faceforensics.selfmade.corpus import find_sources, make_corpus
 
     sources = find_sources(options.pictures, options.films)
     listing = make_corpus(options.work / "corpus", sources, progress=Lines(), effort=options.effort)
     how = f"python benchmarks/detector.py make --effort {options.effort}, from such pictures"
-    ship(listing, options.work, options.output, data=options.data, how=how, progress=Lines())
+    pairs = max(24, round(EACH * options.effort))
+    ship(listing, options.work, options.output, data=options.data, how=how, pairs=pairs, progress=Lines())
 
 
 def foreign(options: argparse.Namespace) -> None:

@@ -118,7 +118,7 @@ def ridge(faces: dict, tracks: list, options: argparse.Namespace) -> dict[str, o
     swapped = [
         judged(motion, tracks[(place + step) % len(tracks)][1])[1]
         for place, (motion, _) in enumerate(tracks)
-        for step in (1, 2, 3)
+        for step in range(1, min(4, len(tracks)))
     ]
     labels = np.array([1] * len(matched) + [0] * len(swapped))
     return {

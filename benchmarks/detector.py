@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from detectors.faceforensics.calibrate import load_calibration
+from detectors.faceforensics.calibration_plot import calibration_svg
 from detectors.faceforensics.default import card, examine, weights_path
 from detectors.faceforensics.metrics import roc_auc
 
@@ -267,7 +269,10 @@ _CONDITIONS = {"as-is": "as-is", "c23": "c23", "c40": "c40", "jpeg-75": "JPEG 75
 
 
 def page(options: argparse.Namespace) -> None:
-    """The two tables of the documentation, from the card; with --write they take the place of those in the page."""
+    """The two tables of the documentation, from the card; with --write they take the place of those in the page.
+
+    The picture of the calibration is then written, too.
+    """
     figures = card()["figures"]
 
     def cell(row: dict[str, float], unit: str) -> str:
@@ -305,6 +310,9 @@ def page(options: argparse.Namespace) -> None:
         elif not (replaced and line.startswith("|")):
             kept.append(line)
             replaced = False
+    made = load_calibration(SHIPPED / "calibration.json")
+    picture = options.write.parents[1] / "pictures" / "detector-calibration.svg"
+    picture.write_text(calibration_svg(made, title="detector.small"), encoding="utf-8")
     options.write.write_text("\n".join(kept) + "\n", encoding="utf-8")
 
 

@@ -185,6 +185,7 @@ def calibrate(
     import numpy as np
 
     from detectors.faceforensics.calibrate import calibrate as run
+    from detectors.faceforensics.calibration_plot import calibration_svg
     from detectors.faceforensics.scoring import score_samples
     from detectors.faceforensics.train import choose_device
     from thsafe.media.files import write_whole
@@ -208,9 +209,11 @@ def calibrate(
         "weights_sha256": digest,
         "lists": [Path(d).name for d in data],
     }
-    made = run(found, alpha=alpha, about=about).as_json()
-    write_whole(output, json.dumps(made, indent=1, sort_keys=True).encode())
-    return {"calibration": str(output), **made}
+    made = run(found, alpha=alpha, about=about)
+    picture = output.with_suffix(".svg")
+    write_whole(picture, calibration_svg(made, found, title=chosen.name).encode())
+    write_whole(output, json.dumps(made.as_json(), indent=1, sort_keys=True).encode())
+    return {"calibration": str(output), "picture": str(picture), **made.as_json()}
 
 
 def export(recipe: str, weights: Path, output: Path, *, half: bool) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 
 from detectors.faceforensics import metrics
 from detectors.faceforensics.calibrate import calibrate, load_calibration
+from detectors.faceforensics.calibration_plot import calibration_svg
 from thsafe.core.errors import InputError
 
 
@@ -91,3 +93,24 @@ def test_other_files_are_no_calibration(tmp_path, content) -> None:
     with pytest.raises(InputError) as caught:
         load_calibration(path)
     assert caught.value.code == "calibrate.form"
+
+
+def test_the_picture_shows_each_quality_its_scores_and_where_no_answer_is():
+    random = np.random.default_rng(3)
+    scores = {"as-is": drawn(random, 60, 4.0), "c23 & <small>": drawn(random, 60, 1.0)}
+    made = calibrate(scores)
+    root = ET.fromstring(calibration_svg(made, scores, title="my-net"))
+    panels = root.findall("{*}g")
+    assert len(panels) == 2
+    for panel, (name, found) in zip(panels, made.bins.items(), strict=True):
+        assert panel.find("{*}text").text.startswith(f"{name}: {found.genuine} genuine")
+        strokes = [item.get("stroke") for item in panel.findall("{*}path") if item.get("stroke-opacity")]
+        assert len(strokes) == 120
+        assert len(set(strokes)) == 2
+        heights = [float(point.split(",")[1]) for point in panel.find("{*}polyline").get("points").split()]
+        assert heights == sorted(heights, reverse=True), "a higher score never speaks less for a manipulation"
+    # Without an answer where classes overlap, a narrow band where they do not.
+    grey = [float(panel.find("{*}rect").get("width")) for panel in panels]
+    assert grey[1] > grey[0]
+    bare = ET.fromstring(calibration_svg(made, title="my-net"))
+    assert not [item for item in bare.iter() if item.get("stroke-opacity")]

@@ -174,6 +174,7 @@ def calibrate(
     from thsafe.registry import workshop
 
     _free(output, force=force)
+    _free(output.with_suffix(".svg"), force=force)
     with progress_on_stderr() as progress:
         found = workshop().calibrate(
             recipe, weights, data, output, qualities=qualities or _QUALITIES, alpha=alpha, device=device,
@@ -185,6 +186,7 @@ def calibrate(
     for name, row in found["bins"].items():
         click.echo(f"{name:<10} {row['genuine']} genuine, {row['manipulated']} manipulated videos")
     click.echo(f"calibration {output}")
+    click.echo(f"picture     {found['picture']}")
 
 
 @detector.command(

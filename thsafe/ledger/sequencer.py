@@ -97,31 +97,30 @@ class Sequencer:
     def _sequence(self, connection: Connection) -> bool:
         """Answer those that wait; True once another can be the sequencer."""
         try:
-            with stage.batch(connection, last=True) as rows:
-                self._answer(connection, rows)
+            with stage.batch(connection, last=True) as found:
+                found.answers = self._answers(connection, found.rows)
         except (DataError, IntegrityError):
             # One of them cannot be stored: each by itself, so that only that one fails.
-            for row in rows:
+            for row in found.rows:
                 self._alone(connection, row)
             return False
         return True
 
-    def _answer(self, connection: Connection, rows: Sequence[Waiting]) -> None:
+    def _answers(self, connection: Connection, rows: Sequence[Waiting]) -> dict[int, str]:
         if not rows:
-            return
+            return {}
         answers = self.writer.sequence(connection, [_draft(row) for row in rows])
-        said = [(row.number, _write(given)) for row, given in zip(rows, answers, strict=True)]
-        stage.tell(connection, said)
         if any(isinstance(given, Entry) and given.index % _SWEEP_EVERY == 0 for given in answers):
             stage.sweep(connection)
+        return {row.number: _write(given) for row, given in zip(rows, answers, strict=True)}
 
     def _alone(self, connection: Connection, row: Waiting) -> None:
         try:
-            with stage.batch(connection) as rows:
+            with stage.batch(connection) as found:
                 # Whoever gave up meanwhile is not written.
-                self._answer(connection, [item for item in rows if item.number == row.number])
+                found.answers = self._answers(connection, [item for item in found.rows if item.number == row.number])
         except (DataError, IntegrityError) as problem:
-            stage.tell(connection, [(row.number, _write(explain(problem, self.engine)))])
+            stage.tell(connection, {row.number: _write(explain(problem, self.engine))})
 
 
 def _draft(row: Waiting) -> Draft:

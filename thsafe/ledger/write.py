@@ -17,6 +17,7 @@ from thsafe.ledger.merkle import Frontier, Node
 from thsafe.ledger.note import Checkpoint, parse_checkpoint, sign_checkpoint
 from thsafe.store import schema
 from thsafe.store.outputs import insert_output
+from thsafe.store.stage import together
 
 _SKEW = timedelta(seconds=2)
 """Clocks of several hosts, and one host's under NTP, disagree by this much without anyone having turned them back."""
@@ -95,15 +96,16 @@ class Writer:
             sealing = sealing or entry.type in _SEALING or frontier.size % _CHECKPOINT_EVERY == 0
         if not written:
             return tuple(answers)
-        connection.execute(_ADD_ENTRIES, [row_of(entry) for _, entry, _ in written])
-        for draft, entry, sealed in written:
-            _attach(connection, draft, entry, sealed)
-        if nodes:
-            rows = [{"number": merkle.number(node), "hash": value} for node, value in nodes]
-            connection.execute(_ADD_NODES, rows)
         root = frontier.root()
         new_head = {"size": frontier.size, "root": root, "frontier": frontier.packed(), "last_at": last_at}
-        connection.execute(_SET_HEAD, new_head)
+        with together(connection):
+            connection.execute(_ADD_ENTRIES, [row_of(entry) for _, entry, _ in written])
+            for draft, entry, sealed in written:
+                _attach(connection, draft, entry, sealed)
+            if nodes:
+                rows = [{"number": merkle.number(node), "hash": value} for node, value in nodes]
+                connection.execute(_ADD_NODES, rows)
+            connection.execute(_SET_HEAD, new_head)
         if sealing and self.key is not None:
             self.seal(connection, size=frontier.size, root=root)
         return tuple(answers)

@@ -9,9 +9,9 @@ crash of the server was not acknowledged to its writer, who gets an error.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
@@ -69,6 +69,16 @@ class Waiting:
     """Its writer's clock, RFC 3339."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """What the sequencer has in hand."""
+
+    rows: tuple[Waiting, ...]
+    """Those that wait longest, in order; nobody else's until the transaction ends."""
+    answers: Mapping[int, str] = field(default_factory=dict)
+    """By number: what their writers are told with the commit."""
+
+
 def put(connection: Connection, *, event: str, uses: str, at: str, latest: str) -> int | None:
     """Stage an event; returns its number, or None where the log has a later time than ``latest``."""
     with _driver(connection) as driver:
@@ -116,7 +126,7 @@ def resign(connection: Connection) -> None:
 
 
 @contextmanager
-def batch(connection: Connection, *, last: bool = False) -> Iterator[tuple[Waiting, ...]]:
+def batch(connection: Connection, *, last: bool = False) -> Iterator[Batch]:
     """One durable transaction of the sequencer, on a connection of ``talking``.
 
     Args:
@@ -124,15 +134,20 @@ def batch(connection: Connection, *, last: bool = False) -> Iterator[tuple[Waiti
         last: resign with the commit.
 
     Yields:
-        The events that wait longest, in order; theirs until the transaction ends.
+        Events, and room for their answers.
     """
     with _driver(connection) as driver, driver.pipeline():
         driver.execute("BEGIN")
         driver.execute(_LIMIT)
         rows = driver.execute(_WAITING, prepare=True).fetchall()
     try:
-        yield tuple(Waiting(number=number, event=event, uses=uses, at=at) for number, event, uses, at in rows)
+        found = Batch(
+            rows=tuple(Waiting(number=number, event=event, uses=uses, at=at) for number, event, uses, at in rows)
+        )
+        yield found
         with _driver(connection) as driver, driver.pipeline():
+            if found.answers:
+                _tell(driver, found.answers)
             driver.execute("COMMIT")
             if last:
                 driver.execute(_RESIGN)
@@ -143,17 +158,31 @@ def batch(connection: Connection, *, last: bool = False) -> Iterator[tuple[Waiti
         raise
 
 
-def tell(connection: Connection, answers: Sequence[tuple[int, str]]) -> None:
-    """Tell writers what became of their events."""
-    # One JSON text: the driver would quote an array of texts letter by letter.
+def tell(connection: Connection, answers: Mapping[int, str]) -> None:
+    """Tell writers what became of their events, in no batch."""
     with _driver(connection) as driver:
-        driver.execute(_ANSWER, {"answers": json.dumps(dict(answers))}, prepare=True)
+        _tell(driver, answers)
+
+
+@contextmanager
+def together(connection: Connection) -> Iterator[None]:
+    """Write several things and wait for them once, where the driver can do so; nothing may be read in between."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    with _driver(connection) as driver, driver.pipeline():
+        yield
 
 
 def sweep(connection: Connection) -> None:
     """Remove the answers of writers that died."""
     with _driver(connection) as driver:
         driver.execute(_SWEEP)
+
+
+def _tell(driver: psycopg.Connection, answers: Mapping[int, str]) -> None:
+    # One JSON text: the driver would quote an array of texts letter by letter.
+    driver.execute(_ANSWER, {"answers": json.dumps(answers)}, prepare=True)
 
 
 @contextmanager

@@ -110,7 +110,7 @@ def run(part: Part, folder: Path, *, quick: bool) -> Result:
         name=part.name,
         command=" ".join(["python", f"benchmarks/{part.script}", *given]),
         beside=part.beside,
-        about=" ".join(about.split()),
+        about=" ".join(about.replace("``", "").split()),
         exit_code=code,
         seconds=round(time.monotonic() - began, 1),
         load=round(load, 1),

@@ -162,7 +162,8 @@ class Cubism:
         Raises:
             EngineError: ``live2d.crash`` or ``live2d.timeout``.
         """
-        size = 4 * self._look.width * self._look.height
+        picture = bytearray(4 * self._look.width * self._look.height)
+        shown = np.frombuffer(picture, np.uint8).reshape(self._look.height, self._look.width, 4)[::-1]
         each, waiting, asked = self._children.each, deque[int](), itertools.count()
         source = iter(rows)
         try:
@@ -174,9 +175,8 @@ class Cubism:
                     waiting.append(next(asked))
                 if not waiting:
                     return
-                picture = each[waiting.popleft() % len(each)].take(size, DRAWING)
-                shown = np.frombuffer(picture, np.uint8).reshape(self._look.height, self._look.width, 4)
-                yield cv2.cvtColor(shown[::-1], cv2.COLOR_BGRA2BGR)
+                each[waiting.popleft() % len(each)].fill(picture, DRAWING)
+                yield cv2.cvtColor(shown, cv2.COLOR_BGRA2BGR)
         finally:
             self.close()
 
@@ -295,9 +295,14 @@ class _Child:
 
     def take(self, size: int, seconds: float) -> bytearray:
         """So many bytes of its answers."""
-        data, place = bytearray(size), 0
-        view, latest = memoryview(data), time.monotonic() + seconds
-        while place < size:
+        data = bytearray(size)
+        self.fill(data, seconds)
+        return data
+
+    def fill(self, data: bytearray, seconds: float) -> None:
+        """As many bytes of its answers as ``data`` holds, into it."""
+        view, place, latest = memoryview(data), 0, time.monotonic() + seconds
+        while place < len(data):
             ready, _, _ = select.select([self._answers], [], [], max(0.0, latest - time.monotonic()))
             if not ready:
                 raise self._late(seconds)
@@ -305,7 +310,6 @@ class _Child:
             if not got:
                 raise self._broken("")
             place += got
-        return data
 
     def end(self) -> None:
         self._process.kill()

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from thsafe.core.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from generators.did.engine import DId
     from generators.embedded.engine import Portrait
@@ -37,7 +39,6 @@ __all__ = [
     "verify_many",
 ]
 __distribution__ = "thsafe"
-__version__ = "0.1.0"
 
 _HOMES = {
     "DId": "generators.did.engine",

@@ -32,7 +32,7 @@ def publish_drawing(name: str, target: Path, *, size: int, installation: Install
         KeyError: nobody of the cast has that name.
         SigningError, MarkError, StoreError: it could not be signed, stamped or logged; nothing was written.
     """
-    from thsafe import __version__
+    from thsafe.core.version import __version__
     from thsafe.media.digest import hash_file
     from thsafe.media.image import write_png
     from thsafe.provenance.manifest import ManifestFacts

@@ -106,7 +106,7 @@ class Labeller(Generator):
 
     def render(self, request: Request, permit: Permit, progress: Progress) -> Draft:
         """The file's own frames and sound."""
-        from thsafe import __version__
+        from thsafe.core.version import __version__
 
         del permit, progress
         ref = request.input("media")

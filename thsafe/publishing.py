@@ -144,7 +144,7 @@ def _manifest_facts(
     *,
     installation: Installation,
 ) -> ManifestFacts:
-    from thsafe import __version__
+    from thsafe.core.version import __version__
     from thsafe.provenance.attribution import source_type_of
     from thsafe.provenance.fingerprint import ALGORITHM as FINGERPRINT_ALGORITHM
     from thsafe.provenance.manifest import ManifestFacts

@@ -71,7 +71,7 @@ class Unfinished:
         """What is kept of the same job, if anything; what lies there for over a week is thrown away."""
         import av
 
-        from thsafe import __version__
+        from thsafe.core.version import __version__
 
         home = installation.home
         secret = hmac.digest(next(iter(installation.watermark_keys().values())), b"thsafe unfinished work", "sha256")

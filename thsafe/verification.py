@@ -366,7 +366,7 @@ def tool_versions() -> Mapping[str, str]:
     """Which programs make a report; every report names them."""
     from importlib import metadata
 
-    from thsafe import __version__
+    from thsafe.core.version import __version__
 
     return {"thsafe": __version__, "c2pa": metadata.version("c2pa-python")}
 

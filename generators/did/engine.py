@@ -156,7 +156,7 @@ class DId(Generator):
     def render(self, request: Request, permit: Permit, progress: Progress) -> Draft:
         """Frames and sound of a permitted request."""
         del permit  # its obligations are the publishing loop's; that one exists is all that is asked here
-        from thsafe import __version__
+        from thsafe.core.version import __version__
 
         client, home = self._opened(), self._home or Home.default()
         resume = request.params.get("resume")

@@ -231,7 +231,7 @@ def render_dialogue(request: Request, progress: Progress, *, home: Home | None =
     from generators.embedded.performance import Performance
     from generators.embedded.puppet import Puppet
     from generators.embedded.soundtrack import RATE, Manner, Spoken, fitted_sound, frame_count
-    from thsafe import __version__
+    from thsafe.core.version import __version__
 
     script = parse_script(request.input("text").text or "")
     seed, fps, layout = whole(request.params, "seed", 0), frame_rate(request.params), str(request.params["layout"])

@@ -68,7 +68,7 @@ def render_drive(request: Request, progress: Progress, *, home: Home | None = No
     """
     from generators.embedded.drive import RATE, Driven
     from generators.embedded.puppet import Puppet
-    from thsafe import __version__
+    from thsafe.core.version import __version__
 
     path = request.input("driver").path
     if path is None:
@@ -110,7 +110,7 @@ def render_lipsync(request: Request, progress: Progress) -> Draft:
     from generators.embedded.filmed import watch
     from generators.embedded.performance import Performance
     from generators.embedded.soundtrack import RATE, Recorded, frame_count
-    from thsafe import __version__
+    from thsafe.core.version import __version__
     from thsafe.media.sound import iter_sound
 
     params = request.params
@@ -154,7 +154,7 @@ def _draft(request: Request, track: Soundtrack, facts: Mapping[str, Json], home:
     from generators.embedded.performance import Performance
     from generators.embedded.puppet import Puppet
     from generators.embedded.soundtrack import RATE, fitted_sound, frame_count
-    from thsafe import __version__
+    from thsafe.core.version import __version__
 
     seed = whole(request.params, "seed", 0)
     fps = frame_rate(request.params)

@@ -153,7 +153,7 @@ class FaceFusion(Generator):
         """Frames and sound of a permitted request."""
         del permit  # its obligations are the publishing loop's; that one exists is all that is asked here
         from generators.facefusion import checkout as driver
-        from thsafe import __version__
+        from thsafe.core.version import __version__
 
         params = request.params
         model, processors = str(params["model"]), list(params["processors"])

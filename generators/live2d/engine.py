@@ -318,7 +318,7 @@ class Live2D(Generator):
         return replace(draft, sound=sound[0], sample_rate=RATE, channels=sound[1])
 
     def _draft(self, request: Request, poses: Iterable[Pose], fps: Fraction, frames: int, voice: str) -> Draft:
-        from thsafe import __version__
+        from thsafe.core.version import __version__
 
         stage, facts = self._stage(request, fps, frames)
         self._rig, self._fps = stage.rig, fps

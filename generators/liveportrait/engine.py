@@ -148,7 +148,7 @@ class LivePortrait(Generator):
         """Frames and sound of a permitted request."""
         del permit  # its obligations are the publishing loop's; that one exists is all that is asked here
         from generators.liveportrait.pipeline import render
-        from thsafe import __version__
+        from thsafe.core.version import __version__
 
         portrait, driver = request.input("portrait").path, request.input("driver").path
         if portrait is None or driver is None:

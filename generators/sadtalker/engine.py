@@ -196,7 +196,7 @@ class SadTalker(Generator):
         del permit  # its obligations are the publishing loop's; that one exists is all that is asked here
         from generators.sadtalker import checkout as driver
         from generators.sadtalker import pipeline
-        from thsafe import __version__
+        from thsafe.core.version import __version__
 
         portrait, voice = request.input("portrait").path, request.input("voice").path
         if portrait is None or voice is None:

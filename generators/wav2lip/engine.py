@@ -147,7 +147,7 @@ class Wav2Lip(Generator):
         del permit  # its obligations are the publishing loop's; that one exists is all that is asked here
         from generators.wav2lip.detection import FaceFinder
         from generators.wav2lip.pipeline import Manner, render
-        from thsafe import __version__
+        from thsafe.core.version import __version__
 
         target, voice = request.input("target").path, request.input("voice").path
         if target is None or voice is None:

@@ -357,6 +357,6 @@ def _draw(records: Sequence[OutputRecord], sample: int | None, root: str) -> tup
 
 
 def _tool() -> str:
-    from thsafe import __version__
+    from thsafe.core.version import __version__
 
     return f"thsafe {__version__}"

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 import click
 
-from thsafe import __version__
 from thsafe.core.errors import ThsafeError
 from thsafe.core.exitcodes import ExitCode
+from thsafe.core.version import __version__
 
 _COMMANDS = {
     "generate": ("thsafe.cli.generate:generate", "Make a talking head that says what it is."),

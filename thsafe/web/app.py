@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 import thsafe.web.pages as pages_for_people
-from thsafe import __version__
 from thsafe.core.errors import ThsafeError, UsageError
+from thsafe.core.version import __version__
 from thsafe.web import manifests, operations, verifications
 from thsafe.web.guard import Guard
 from thsafe.web.problems import ServiceError, answer, status_of, unknown, wants_page

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
-from thsafe import __version__
+from thsafe.core.version import __version__
 from thsafe.web.access import require
 from thsafe.web.tokens import Scope
 from thsafe.web.verifications import problems

@@ -287,7 +287,8 @@ def simulate(writer: Writer, *, workers: int, seconds: float, jobs: int = 20) ->
 
 def cost(home: Home, files: Path, checks: str) -> float:
     """Seconds of processor that one file takes, in this process."""
-    from thsafe.batch.work import Assignment, work_of
+    from thsafe.batch.assignment import Assignment
+    from thsafe.batch.work import work_of
 
     settings = VerifySettings(checks=checks)
     with Ledger.open(home) as log:

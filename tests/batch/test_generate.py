@@ -10,10 +10,10 @@ import pytest
 
 from thsafe import registry
 from thsafe.batch import plan_generation, run_batch
+from thsafe.batch.assignment import Assignment
 from thsafe.batch.executors import Answer, Staff
 from thsafe.batch.generating import Generating
 from thsafe.batch.run import _Run
-from thsafe.batch.work import Assignment
 from thsafe.consent.grant import create_self_consent
 from thsafe.core.errors import InputError
 from thsafe.erasure import consents_of, erase_person

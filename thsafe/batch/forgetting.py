@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thsafe.batch.work import ATTEMPTS, job_id
+from thsafe.batch.assignment import ATTEMPTS, job_id
 from thsafe.core.errors import ThsafeError
 from thsafe.store.batches import ERASED, Batches, Item
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thsafe.batch.work import LATER, Assignment, Tell, as_error
+from thsafe.batch.assignment import LATER, Assignment, Tell, as_error
 from thsafe.core.canonical import canonical_digest
 from thsafe.core.clock import system_clock, to_text
 from thsafe.core.errors import Refused, StoreError, ThsafeError, UsageError

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from thsafe.batch.anchors import log_of
+from thsafe.batch.assignment import ATTEMPTS, LATER, Assignment, job_id
 from thsafe.batch.driver import HEARTBEAT, held
 from thsafe.batch.executors import Answer, Executor, Staff, open_executor
 from thsafe.batch.settings import VerifySettings, checks_digest, models_digest
-from thsafe.batch.work import ATTEMPTS, LATER, Assignment, job_id
 from thsafe.core.errors import StoreError, UsageError
 from thsafe.core.types import Json, Progress, Silent
 from thsafe.home import Home

@@ -16,7 +16,8 @@ import socket
 import tempfile
 from typing import TYPE_CHECKING, NoReturn
 
-from thsafe.batch.work import Assignment, work_of
+from thsafe.batch.assignment import Assignment
+from thsafe.batch.work import work_of
 from thsafe.confinement import end_with_parent
 from thsafe.core.errors import ThsafeError
 from thsafe.examiner import LOADED

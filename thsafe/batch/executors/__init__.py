@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from thsafe.batch.work import Assignment
+from thsafe.batch.assignment import Assignment
 from thsafe.core.errors import UsageError
 from thsafe.core.types import Json
 
@@ -23,7 +23,7 @@ class Answer:
 
     number: int
     result: Mapping[str, Json] | None
-    """As ``thsafe.batch.work.Work.do`` gave it; None: the worker is gone without an answer."""
+    """As ``thsafe.batch.assignment.Work.do`` gave it; None: the worker is gone without an answer."""
     key: str | None = None
     """Of what the worker had in hand when it went, if it came so far."""
     reason: str = ""

@@ -21,8 +21,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from thsafe.batch.assignment import Assignment
 from thsafe.batch.executors import Answer
-from thsafe.batch.work import Assignment
 from thsafe.core.errors import StoreError, error_from_dict
 from thsafe.core.types import Json
 

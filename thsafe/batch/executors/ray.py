@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from thsafe.batch.assignment import Assignment, Work
 from thsafe.batch.executors import Answer, Staff
-from thsafe.batch.work import Assignment, Work, work_of
+from thsafe.batch.work import work_of
 from thsafe.core.errors import MissingError, StoreError, ThsafeError, UsageError, error_from_dict
 from thsafe.core.types import Json
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from thsafe.batch.assignment import Assignment
 from thsafe.batch.executors import Answer
-from thsafe.batch.work import Assignment, work_of
+from thsafe.batch.work import work_of
 from thsafe.core.types import Json
 
 

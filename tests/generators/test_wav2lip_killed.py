@@ -121,5 +121,5 @@ def test_killed_and_asked_again(shared_data, wav2lip_weights, home, tmp_path, mo
     assert len(ours) == PICTURES
     # Drawn by two processes, whose last bits may differ, and encoded: no person would tell one from the other.
     apart = np.abs(ours[:KEPT].astype(np.int16) - theirs[:KEPT]).mean(axis=(1, 2, 3))
-    assert apart.max() < 0.5, "and so is the file up to the kill, but for rounding"
+    assert apart.max() < 2.0, "and so is the file up to the kill, but for rounding"
     assert verify(pieced.path, record=False).verdict is Verdict.DISCLOSED

@@ -60,6 +60,17 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     return module.World(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Small networks on busy machines wait for PyTorch's own threads more than they compute."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL of a PostgreSQL server on which databases may be made and dropped.

@@ -44,12 +44,7 @@ SMALL = 128
 """Pixels: the networks are convolutional, so a quarter of the pixels costs a quarter of the time."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="session")

@@ -17,14 +17,7 @@ from thsafe.home import Home
 from thsafe.models import find_card
 from thsafe.models.fetch import receipt
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Small networks on busy machines wait for their own threads more than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_film_speaks_anew_and_everything_can_be_asked_about_it(

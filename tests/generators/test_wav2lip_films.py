@@ -28,13 +28,7 @@ BGR = np.array([40, 200, 40])
 """What the painter paints."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Small networks on busy machines wait for their own threads more than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -20,14 +20,7 @@ from generators.arithmetic import Arithmetic
 from generators.wav2lip import mel, network, timing
 from thsafe.core.errors import InputError
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Small networks on busy machines wait for their own threads more than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def _module(path: Path) -> ModuleType:

@@ -25,13 +25,7 @@ from thsafe.testing import generator_contract
 BOX = (24, 72, 40, 88)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Small networks on busy machines wait for their own threads more than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class _Painter:

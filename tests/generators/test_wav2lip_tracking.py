@@ -7,20 +7,12 @@ import json
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from generators.wav2lip import paste
 from generators.wav2lip.detection import Box, FaceFinder
 from generators.wav2lip.tracking import authors_smoothing, survey
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Small networks on busy machines wait for their own threads more than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class _Stage:

@@ -14,6 +14,7 @@ from detectors.cards import as_toml
 from detectors.faceforensics.metrics import roc_auc
 from detectors.lipsync.answer import PEAK, answer
 from detectors.lipsync.synchrony import synchrony
+from thsafe.core.errors import InputError
 from thsafe.core.types import Progress
 from thsafe.media.files import write_whole
 
@@ -101,7 +102,19 @@ def write_card(
 
 
 def measure(weights: Weights, tracks: Sequence[Track], progress: Progress) -> dict[str, Any]:
-    """Answers to sound as it is, moved, and swapped; AUC of the confidence of matched against swapped sound."""
+    """Answers to sound as it is, moved, and swapped; AUC of the confidence of matched against swapped sound.
+
+    Raises:
+        InputError: ``lipsync.alone``: one speech has no other to swap its sound with.
+    """
+    if len(tracks) < 2:
+        raise InputError(
+            "There is too little to measure lips against sound.",
+            code="lipsync.alone",
+            found=f"{len(tracks)} speeches of faces that were left out",
+            rule="two speeches at least: each is also looked at with the sound of another",
+            next_step="give more portraits: three of ten are left out",
+        )
     progress.start("measuring", len(tracks))
     counts: dict[str, Counter[str]] = {"matched": Counter(), "moved": Counter(), "swapped": Counter()}
     matched, swapped, errors = [], [], []
@@ -114,7 +127,7 @@ def measure(weights: Weights, tracks: Sequence[Track], progress: Progress) -> di
             moved = synchrony(weights, motion, seen, shifted(sound, shift))
             counts["moved"][answer(moved)] += 1
             errors.append(abs(moved.offset - shift))
-        for step in range(1, _SWAPS + 1):
+        for step in range(1, min(_SWAPS, len(tracks) - 1) + 1):  # never its own sound
             other = synchrony(weights, motion, seen, tracks[(place + step) % len(tracks)][1])
             counts["swapped"][answer(other)] += 1
             swapped.append(other.confidence)

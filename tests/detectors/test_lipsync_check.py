@@ -7,12 +7,13 @@ import pytest
 
 from detectors.lipsync import check
 from detectors.lipsync.answer import answer
-from detectors.lipsync.card import likelihood, shifted
+from detectors.lipsync.card import likelihood, measure, shifted
 from detectors.lipsync.check import SHIPPED, examine
 from detectors.lipsync.lips import DISTANCES, PER_SECOND, Lips, distances, watch_lips
 from detectors.lipsync.synchrony import synchrony
 from detectors.lipsync.views import belonging, like_speech, voiced
-from thsafe.core.types import Status
+from thsafe.core.errors import InputError
+from thsafe.core.types import Silent, Status
 from thsafe.media.faces import find_faces
 from thsafe.registry import draw_person, reciter
 
@@ -28,6 +29,16 @@ def spoken():
         motion = np.array([distances(frame) for frame in landmarks], np.float32)
         found.append((motion + random.normal(0, 0.005, motion.shape).astype(np.float32), sound))
     return found
+
+
+def test_no_speech_is_swapped_with_itself(spoken):
+    """Of two there is one other, which is looked at once; of one there is none."""
+    figures = measure(SHIPPED.weights(), spoken, Silent())
+    assert sum(figures["swapped"].values()) == len(spoken) == sum(figures["matched"].values())
+    assert figures["auc"] == 1.0
+    with pytest.raises(InputError) as caught:
+        measure(SHIPPED.weights(), spoken[:1], Silent())
+    assert (caught.value.code, caught.value.next_step != "") == ("lipsync.alone", True)
 
 
 def _compared(motion, sound):

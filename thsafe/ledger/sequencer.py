@@ -25,6 +25,8 @@ from thsafe.store.stage import Waiting
 
 _SWEEP_EVERY = 1000
 """Entries after which the stage is swept."""
+_TIDY_EVERY = 500
+"""Staged events after which the room of what was answered is given back."""
 
 _REFUSALS: Mapping[str, Callable[..., Exception]] = {
     kind.__name__: kind for kind in (ConsentRefused, StoreError, TypeError, ValueError)
@@ -99,6 +101,8 @@ class Sequencer:
         try:
             with stage.batch(connection, last=True) as found:
                 found.answers = self._answers(connection, found.rows)
+            if any(row.number % _TIDY_EVERY == 0 for row in found.rows):
+                stage.tidy(connection)
         except (DataError, IntegrityError):
             # One of them cannot be stored: each by itself, so that only that one fails.
             for row in found.rows:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select
 
 from thsafe.core.clock import Clock, to_text
 from thsafe.core.errors import ConsentRefused, LedgerBroken, StoreError
@@ -16,8 +16,8 @@ from thsafe.ledger.entry import Draft, Entry, entry_of, row_of
 from thsafe.ledger.merkle import Frontier, Node
 from thsafe.ledger.note import Checkpoint, parse_checkpoint, sign_checkpoint
 from thsafe.store import schema
+from thsafe.store.growth import Row, grow, read_head
 from thsafe.store.outputs import insert_output
-from thsafe.store.stage import together
 
 _SKEW = timedelta(seconds=2)
 """Clocks of several hosts, and one host's under NTP, disagree by this much without anyone having turned them back."""
@@ -31,12 +31,6 @@ _CHECKPOINT_EVERY = 100
 Refusal = ConsentRefused | TypeError | ValueError
 """Why a draft cannot be written: a consent is used up, or it is no event."""
 
-# Made once: building a statement takes as long as running it.
-_HEAD = select(schema.head)
-_SET_HEAD = update(schema.head)
-_ADD_ENTRIES = insert(schema.entry)
-_ADD_NODES = insert(schema.node)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
@@ -48,7 +42,7 @@ class Writer:
 
     def append(self, connection: Connection, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
         """Write drafts in order, all or none; errors as ``Ledger.append``."""
-        head = connection.execute(_HEAD).mappings().one()
+        head = read_head(connection)
         # Read now: it may have taken long until the database was ours.
         check_clock(self.clock(), str(head["last_at"]))
         entries = []
@@ -59,7 +53,7 @@ class Writer:
         return tuple(entries)
 
     def sequence(
-        self, connection: Connection, drafts: Sequence[Draft], *, head: RowMapping | None = None
+        self, connection: Connection, drafts: Sequence[Draft], *, head: Row | None = None
     ) -> tuple[Entry | Refusal, ...]:
         """Write the drafts that can be, in order; those that cannot get the error as their answer.
 
@@ -69,7 +63,7 @@ class Writer:
             LedgerBroken: ``log.head``: nothing can be appended at all.
         """
         if head is None:
-            head = connection.execute(_HEAD).mappings().one()
+            head = read_head(connection)
         frontier, last_at, now = _frontier(head), str(head["last_at"]), self.clock()
         counts: dict[str, int] = {}
         answers: list[Entry | Refusal] = []
@@ -98,14 +92,10 @@ class Writer:
             return tuple(answers)
         root = frontier.root()
         new_head = {"size": frontier.size, "root": root, "frontier": frontier.packed(), "last_at": last_at}
-        with together(connection):
-            connection.execute(_ADD_ENTRIES, [row_of(entry) for _, entry, _ in written])
-            for draft, entry, sealed in written:
-                _attach(connection, draft, entry, sealed)
-            if nodes:
-                rows = [{"number": merkle.number(node), "hash": value} for node, value in nodes]
-                connection.execute(_ADD_NODES, rows)
-            connection.execute(_SET_HEAD, new_head)
+        rows = [{"number": merkle.number(node), "hash": value} for node, value in nodes]
+        grow(connection, [row_of(entry) for _, entry, _ in written], rows, new_head)
+        for draft, entry, sealed in written:
+            _attach(connection, draft, entry, sealed)
         if sealing and self.key is not None:
             self.seal(connection, size=frontier.size, root=root)
         return tuple(answers)
@@ -149,7 +139,7 @@ def check_clock(now: datetime, last_at: str) -> None:
         )
 
 
-def _frontier(head: RowMapping) -> Frontier:
+def _frontier(head: Row) -> Frontier:
     try:
         return Frontier.from_bytes(head["size"], head["frontier"])
     except ValueError as problem:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,9 @@ FROM json_each_text(%(answers)s::json) AS given WHERE log_stage.number = given.k
 """
 _SWEEP = f"DELETE FROM log_stage WHERE answer IS NOT NULL AND staged_at < now() - interval '{_KEPT}'"  # noqa: S608
 
+# Where another tidies, or the rows are not this user's, nothing is done; the file is not cut, for which all would wait.
+_TIDY = "VACUUM (SKIP_LOCKED, TRUNCATE false) log_stage"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
@@ -81,7 +84,7 @@ class Batch:
 
 def put(connection: Connection, *, event: str, uses: str, at: str, latest: str) -> int | None:
     """Stage an event; returns its number, or None where the log has a later time than ``latest``."""
-    with _driver(connection) as driver:
+    with driver_of(connection) as driver:
         fields = {"event": event, "uses": uses, "at": at, "latest": latest}
         number: int | None = _first(driver.execute(_PUT, fields, prepare=True))
     return number
@@ -89,14 +92,14 @@ def put(connection: Connection, *, event: str, uses: str, at: str, latest: str) 
 
 def take(connection: Connection, number: int) -> str | None:
     """The answer to a staged event, once there is one; it can be taken once."""
-    with _driver(connection) as driver:
+    with driver_of(connection) as driver:
         answer: str | None = _first(driver.execute(_TAKE, {"own": number}, prepare=True))
     return answer
 
 
 def withdraw(connection: Connection, number: int) -> bool:
     """Take a staged event back; False if it has been answered already."""
-    with _driver(connection) as driver:
+    with driver_of(connection) as driver:
         return bool(driver.execute(_WITHDRAW, {"own": number}).rowcount == 1)
 
 
@@ -107,13 +110,13 @@ def elect(connection: Connection, *, insist: bool) -> bool:
         connection: one of ``talking``.
         insist: wait for the lock itself.
     """
-    with _driver(connection) as driver:
+    with driver_of(connection) as driver:
         return bool(_first(driver.execute(_INSIST if insist else _ELECT, prepare=True)))
 
 
 def elect_or_take(connection: Connection, number: int) -> tuple[bool, str | None]:
     """The same, and whoever was not elected takes the answer to its event, if there is one now."""
-    with _driver(connection) as driver, driver.pipeline():
+    with driver_of(connection) as driver, driver.pipeline():
         elected = driver.execute(_ELECT, prepare=True)
         taken = driver.execute(_TAKE, {"own": number}, prepare=True)
         return bool(_first(elected)), _first(taken)
@@ -121,7 +124,7 @@ def elect_or_take(connection: Connection, number: int) -> tuple[bool, str | None
 
 def resign(connection: Connection) -> None:
     """Let another be the sequencer."""
-    with _driver(connection) as driver:
+    with driver_of(connection) as driver:
         driver.execute(_RESIGN)
 
 
@@ -136,7 +139,7 @@ def batch(connection: Connection, *, last: bool = False) -> Iterator[Batch]:
     Yields:
         Events, and room for their answers.
     """
-    with _driver(connection) as driver, driver.pipeline():
+    with driver_of(connection) as driver, driver.pipeline():
         driver.execute("BEGIN")
         driver.execute(_LIMIT)
         rows = driver.execute(_WAITING, prepare=True).fetchall()
@@ -145,7 +148,7 @@ def batch(connection: Connection, *, last: bool = False) -> Iterator[Batch]:
             rows=tuple(Waiting(number=number, event=event, uses=uses, at=at) for number, event, uses, at in rows)
         )
         yield found
-        with _driver(connection) as driver, driver.pipeline():
+        with driver_of(connection) as driver, driver.pipeline():
             if found.answers:
                 _tell(driver, found.answers)
             driver.execute("COMMIT")
@@ -153,31 +156,31 @@ def batch(connection: Connection, *, last: bool = False) -> Iterator[Batch]:
                 driver.execute(_RESIGN)
     except BaseException:
         if not connection.invalidated:
-            with _driver(connection) as driver:
+            with driver_of(connection) as driver:
                 driver.execute("ROLLBACK")
         raise
 
 
 def tell(connection: Connection, answers: Mapping[int, str]) -> None:
     """Tell writers what became of their events, in no batch."""
-    with _driver(connection) as driver:
+    with driver_of(connection) as driver:
         _tell(driver, answers)
-
-
-@contextmanager
-def together(connection: Connection) -> Iterator[None]:
-    """Write several things and wait for them once, where the driver can do so; nothing may be read in between."""
-    if connection.dialect.name != "postgresql":
-        yield
-        return
-    with _driver(connection) as driver, driver.pipeline():
-        yield
 
 
 def sweep(connection: Connection) -> None:
     """Remove the answers of writers that died."""
-    with _driver(connection) as driver:
+    with driver_of(connection) as driver:
         driver.execute(_SWEEP)
+
+
+def tidy(connection: Connection) -> None:
+    """Give back the room of rows that are gone; outside a batch.
+
+    The server does so by itself once a minute at most. Until then every sequencer reads through what all writers of
+    that minute have left behind: after a few thousand appends that takes longer than all else.
+    """
+    with suppress(DBAPIError), driver_of(connection) as driver:  # what was answered stays answered
+        driver.execute(_TIDY)
 
 
 def _tell(driver: psycopg.Connection, answers: Mapping[int, str]) -> None:
@@ -186,7 +189,7 @@ def _tell(driver: psycopg.Connection, answers: Mapping[int, str]) -> None:
 
 
 @contextmanager
-def _driver(connection: Connection) -> Iterator[psycopg.Connection]:
+def driver_of(connection: Connection) -> Iterator[psycopg.Connection]:
     """The driver's own connection; its errors come as those of SQLAlchemy."""
     driver: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
     errors = connection.dialect.loaded_dbapi.Error

@@ -22,6 +22,7 @@ import numpy as np
 
 from generators.live2d.egl import EglError, Surface
 from generators.live2d.operations import ADD, SET
+from generators.live2d.textures import choose_textures, unseen_part
 from thsafe.confinement import Bounds, confine, end_with_parent
 from thsafe.core.errors import MissingError
 
@@ -73,8 +74,18 @@ def _serve(rows: IO[bytes], answers: IO[bytes]) -> None:
         raise _Problem("live2d.egl", str(problem)) from problem
     live2d.glInit()
     model.CreateRenderer()
+
+    def rest() -> None:
+        _clear(live2d, order)
+        model.Draw()
+
+    def fit(width: int, height: int) -> None:
+        _frame(model, {**order, "width": width, "height": height})
+
+    choose_textures(surface, rest, fit)
+    unseen = unseen_part(model, surface, rest)
     _tell(answers, {"driver": surface.driver, "face": _frame(model, order)})
-    _draw(live2d, model, surface, order, rows, answers)
+    _draw(live2d, model, surface, order, rows, answers, unseen)
 
 
 def _order(rows: IO[bytes]) -> dict[str, Any]:
@@ -139,6 +150,8 @@ def _frame(model: Any, order: Mapping[str, Any]) -> list[float] | None:
     """
     width, height = order["width"], order["height"]
     model.Resize(width, height)
+    model.SetScale(1.0)
+    model.SetOffset(0.0, 0.0)
     face = _face(model, order["eyes"], order["mouth"])
     if face is None:
         return None
@@ -203,11 +216,16 @@ def _vertices(model: Any, values: Mapping[str, float]) -> list[Any]:
 
 
 def _draw(
-    live2d: Any, model: Any, surface: Surface, order: Mapping[str, Any], rows: IO[bytes], answers: IO[bytes]
+    live2d: Any,
+    model: Any,
+    surface: Surface,
+    order: Mapping[str, Any],
+    rows: IO[bytes],
+    answers: IO[bytes],
+    unseen: int | None,
 ) -> None:
     places = [model.GetParamIds().index(name) for name in order["ids"]]
     operations = order["operations"]
-    red, green, blue = (part / 255 for part in order["background"])
     if order["expression"]:
         model.SetExpression(order["expression"])
     dt, size = float(order["dt"]), 4 * len(places)
@@ -230,10 +248,17 @@ def _draw(
         model.UpdatePhysics(dt)
         model.UpdatePose(dt)
         if number % order["every"] == order["first"]:
-            live2d.clearBuffer(red, green, blue, 1.0)
+            if unseen is not None:
+                model.SetPartOpacity(unseen, 0.0)
+            _clear(live2d, order)
             model.Draw()
             _write(answers, surface.read())
         number += 1
+
+
+def _clear(live2d: Any, order: Mapping[str, Any]) -> None:
+    red, green, blue = (part / 255 for part in order["background"])
+    live2d.clearBuffer(red, green, blue, 1.0)
 
 
 def _write(answers: IO[bytes], data: bytes | memoryview) -> None:

@@ -255,9 +255,8 @@ _WORDS = {
     "engine-dub": "our engine: a film is dubbed",
     "reenactment": "reenactment: the face alone laid back",
     "swaps": "swaps (below)",
-    "swaps-learnt": "swaps of the two kinds it was fitted on",
     "face-swap": "face swap by landmarks",
-    "gradient-swap": "the same, joined in gradients: **never trained on**",
+    "gradient-swap": "the same, joined in gradients",
     "autoencoder-swap": "swap by a small autoencoder",
     "rendered-mouth": "mouth rendered anew",
     "mouth-paste": "mouth pasted at low resolution",
@@ -265,11 +264,24 @@ _WORDS = {
     "up-sampled": "a generator's up-sampling",
     "all": "all",
 }
+_UNKNOWN = {
+    "own-generators": "our engine, whole",
+    "engine": "our engine, and reenactment by it",
+    "face-swap": "face swap by landmarks",
+    "gradient-swap": "the same, joined in gradients",
+    "both": "both of these",
+    "autoencoder-swap": "swap by a small autoencoder",
+    "swaps": "all three swaps",
+    "rendered-mouth": "mouth rendered anew",
+    "mouth-paste": "mouth pasted at low resolution",
+    "self-blend": "self-blend",
+    "up-sampled": "a generator's up-sampling",
+}
 _CONDITIONS = {"as-is": "as-is", "c23": "c23", "c40": "c40", "jpeg-75": "JPEG 75", "half-size": "half size"}
 
 
 def page(options: argparse.Namespace) -> None:
-    """The two tables of the documentation, from the card; with --write they take the place of those in the page.
+    """The three tables of the documentation, from the card; with --write they take the place of those in the page.
 
     The picture of the calibration is then written, too.
     """
@@ -298,13 +310,20 @@ def page(options: argparse.Namespace) -> None:
                 for key in (alarms, hits)
             ]
             answers.append(f"| {kind}, {quality} | {cells[0]} | {cells[1]} |")
+    unknown = ["| left out of the fit, and asked about | as-is | c23 | c23, fitted on it |", "|---|---|---|---|"]
+    for name, words in _UNKNOWN.items():
+        row = card()["without"][name]
+        cells = ["{:.2f} ({:.2f}–{:.2f})".format(*row[quality]) for quality in ("as-is", "c23")]
+        usual = figures["c23"].get(name)
+        cells.append(f"{usual['file_auc']:.2f}" if usual else "")
+        unknown.append(f"| {words} | " + " | ".join(cells) + " |")
     if options.write is None:
-        print("\n".join([*lines, "", *answers]))
+        print("\n".join([*lines, "", *answers, "", *unknown]))
         return
     kept: list[str] = []
-    tables, replaced = [lines, answers], False
+    tables, replaced = [lines, answers, unknown], False
     for line in options.write.read_text(encoding="utf-8").splitlines():
-        if line.startswith(("| what | files |", "| condition | called manipulated")):
+        if line.startswith(("| what | files |", "| condition | called manipulated", "| left out of the fit")):
             kept += tables.pop(0)
             replaced = True
         elif not (replaced and line.startswith("|")):

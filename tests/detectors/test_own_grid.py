@@ -10,16 +10,19 @@ import pytest
 
 from detectors.faceforensics import default
 from detectors.faceforensics.batches import MARGIN
+from detectors.faceforensics.cooccurrence import FEATURES as TRACES
 from detectors.faceforensics.listing import read_list
-from detectors.faceforensics.own import grid, heat, pairs
+from detectors.faceforensics.own import fit, grid, heat, measure, pairs
 from detectors.faceforensics.own.scorer import Scorer
 from detectors.faceforensics.own.stretches import find_stretches, measured
-from detectors.faceforensics.own.temporal import REGIONS
+from detectors.faceforensics.own.temporal import NAMES, REGIONS
 from detectors.faceforensics.own.view import SIDE, WANTED, shown
+from detectors.faceforensics.own.whole import Whole
 from thsafe.media.faces import FaceFinder
 from thsafe.registry import draw_person
 
 PEOPLE = ("ada", "bruno", "greta", "ines")
+SWAP = grid.METHODS.index("gradient-swap")
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +33,11 @@ def portrait() -> np.ndarray:
 @pytest.fixture(scope="module")
 def samples(portrait, tmp_path_factory):
     """A clip of each of four people, and one stored fake beside its twin."""
-    root = tmp_path_factory.mktemp("corpus")
-    table: dict = {"genuine": {"train": {}}, "engine-say": {"train": {}}}
+    return read_list(listed(portrait, tmp_path_factory.mktemp("corpus")), "train")
+
+
+def listed(portrait, root):
+    table: dict = {"genuine": {"train": {}}, "engine-say": {"train": {}}, "face-swap": {"train": {}}}
     # four people, as far as a fold is concerned
     looks = (portrait, portrait[:, ::-1], cv2.convertScaleAbs(portrait, alpha=0.8), portrait[:, ::-1, ::-1])
     for person, picture in zip(PEOPLE, looks, strict=True):
@@ -46,10 +52,13 @@ def samples(portrait, tmp_path_factory):
             table["engine-say"]["train"]["drawn-ada__c0"] = {
                 "label": "engine-say", "frames": ["made.png"] * 3, "twins": names,
             }  # fmt: skip
+            table["face-swap"]["train"]["drawn-ada__c0"] = {
+                "label": "face-swap", "frames": ["made.png"] * 3, "twins": names,
+            }  # fmt: skip
     path = root / "dataset_json" / "own.json"
     path.parent.mkdir()
     path.write_text(json.dumps({"own": table}))
-    return read_list(path, "train")
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +77,8 @@ def test_nobody_is_in_two_folds_and_filmed_people_are_in_all() -> None:
 
 
 def test_pairs_differ_by_what_was_made_and_nobody_is_in_two_pools(pools) -> None:
-    assert [pool.pairs.shape for pool in pools] == [(24, 2, grid.FEATURES)] * pairs.FOLDS
+    assert [pool.pairs.shape for pool in pools] == [(24 + 2, 2, grid.FEATURES)] * pairs.FOLDS
+    assert all(pool.methods[24:] == ["gradient-swap"] * 2 for pool in pools)
     seen = [set(pool.people) for pool in pools]
     assert not any(seen[a] & seen[b] for a in range(3) for b in range(a))
     for pool in pools:
@@ -78,6 +88,42 @@ def test_pairs_differ_by_what_was_made_and_nobody_is_in_two_pools(pools) -> None
         own = np.abs(pool.pairs[:, 1] - pool.pairs[:, 0]).mean(axis=1)
         other = np.abs(pool.pairs[:, 1] - np.roll(pool.pairs[:, 0], 1, axis=0)).mean(axis=1)
         assert np.median(own) < np.median(other)
+
+
+def test_a_pool_without_a_method_has_all_the_others(pools, monkeypatch) -> None:
+    monkeypatch.setattr(fit, "_STEPS", 3)
+    for pool in pools:
+        rest = pool.without(("gradient-swap", "face-swap"))
+        assert set(rest.methods) == set(pool.methods) - {"gradient-swap", "face-swap"}
+        assert len(rest.pairs) == len(rest.methods) == len(rest.people)
+    assert not fit.without(Whole(), rows_of(8), pools, ("gradient-swap",), seed=3).grid.weight[SWAP].any()
+
+
+def rows_of(count):
+    """Rows of chance, half of them swaps joined in gradients."""
+    random = np.random.default_rng(4)
+    sizes = {"traces": TRACES, "temporal": len(NAMES), "grid": grid.FEATURES}
+    return measure.Table(
+        parts={name: random.normal(0, 1, (3 * count, size)).astype(np.float32) for name, size in sizes.items()},
+        methods=np.array(["genuine", "gradient-swap", "self-blend"] * count),
+        people=np.repeat(np.array([f"drawn-{PEOPLE[k % 4]}" for k in range(count)]), 3),
+        clips=np.array(["c0"] * 3 * count),
+        qualities=np.array(["c23"] * 3 * count),
+        faces=np.full(3 * count, 120.0),
+    )
+
+
+def test_what_is_made_anew_meets_the_fates_of_its_twin(portrait, tmp_path) -> None:
+    path = listed(portrait, tmp_path)
+    found = measure.measure(path, "train", tmp_path / "measured")
+    made = found.rows(found.methods == "gradient-swap")
+    twin = found.rows((found.methods == "genuine") & (found.people == "drawn-ada"))
+    assert set(made.people) == {"drawn-ada"}
+    assert made.qualities.tolist() == twin.qualities.tolist()
+    assert np.allclose(made.faces, twin.faces, atol=1)
+    assert np.abs(made.parts["grid"] - twin.parts["grid"]).max() > 0.1
+    again = measure.measure(path, "train", tmp_path / "measured")
+    assert np.array_equal(again.parts["grid"], found.parts["grid"])
 
 
 def test_a_stopped_run_takes_up_what_is_there(samples, tmp_path) -> None:

@@ -109,7 +109,7 @@ def test_a_corpus_is_made_listed_and_gone_on_with(pictures, tmp_path) -> None:
     path = corpus.make_corpus(tmp_path, sources, effort=0.01)
     train, test = read_list(path, "train"), read_list(path, "test")
     assert {sample.method for sample in test if sample.label} == set(corpus.METHODS)
-    assert not {sample.method for sample in train} & set(corpus.HELD_OUT)
+    assert not {sample.method for sample in train} & set(corpus.ANEW)
     # nobody of the test split is seen in training, and a picture without a face is left out
     assert not {s.identities for s in train} & {s.identities for s in test}
     assert {s.identities[0] for s in train} == {"picture-p0", "picture-p2"}

@@ -16,7 +16,6 @@ from detectors.faceforensics import metrics
 from detectors.faceforensics.calibrate import Calibration, calibrate
 from detectors.faceforensics.own.measure import QUALITIES
 from detectors.faceforensics.own.quality import SMALL, bin_of
-from detectors.faceforensics.selfmade.maker import HELD_OUT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,8 +30,21 @@ SWAPS: Final = ("face-swap", "gradient-swap", "autoencoder-swap")
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "own-generators": OWN,
     "swaps": SWAPS,
-    "swaps-learnt": tuple(name for name in SWAPS if name not in HELD_OUT),
 }
+STRANGE: Final[Mapping[str, tuple[str, ...]]] = {
+    "face-swap": ("face-swap",),
+    "gradient-swap": ("gradient-swap",),
+    "both": ("face-swap", "gradient-swap"),
+    "autoencoder-swap": ("autoencoder-swap",),
+    "swaps": SWAPS,
+    "rendered-mouth": ("rendered-mouth",),
+    "mouth-paste": ("mouth-paste",),
+    "self-blend": ("self-blend",),
+    "up-sampled": ("up-sampled",),
+    "own-generators": OWN,
+    "engine": (*OWN, "reenactment"),
+}
+"""What is left out of a fit to see what it is worth on methods that it does not know; ``both``: swaps by landmarks."""
 _UNITS: Final = ("frame", "stretch", "file")
 
 
@@ -122,6 +134,22 @@ def _row(table: Table, film: Array, photo: Array, calibration: Calibration, qual
     row["photo_false_alarms"] = rate(called[table.labels == 0])
     row["photo_hits"] = rate(called[table.labels == 1])
     row["answered"] = round(float(np.mean([answer in {"manipulated", "genuine"} for answer in answers])), 3)
+    return row
+
+
+def strange(table: Table, film: Array, methods: Sequence[str]) -> dict[str, Any]:
+    """AUC per file with intervals, by condition, of methods that a fit did not know.
+
+    Args:
+        table: the test split.
+        film: its scores by that fit, (n,).
+        methods: those left out.
+    """
+    row: dict[str, Any] = {}
+    kept = (table.labels == 0) | np.isin(table.methods, methods)
+    for quality in ("as-is", "c23"):
+        inside = kept & (table.qualities == quality)
+        row[quality] = list(_auc(*files(table.rows(inside), film[inside])))
     return row
 
 

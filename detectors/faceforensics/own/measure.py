@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from detectors.faceforensics.batches import MARGIN, load
 from detectors.faceforensics.degrade import ClipFate
 from detectors.faceforensics.listing import Sample, read_list
-from detectors.faceforensics.own.stretches import LEAST_FACE, measured, stored_stretch
+from detectors.faceforensics.own.pairs import Known, a_donor, known_clips, laid_over
+from detectors.faceforensics.own.stretches import LEAST_FACE, Stretch, measured, stored_stretch
+from detectors.faceforensics.selfmade.maker import ANEW
 from thsafe.core.types import Progress, Silent
 
 if TYPE_CHECKING:
@@ -26,10 +29,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Measured = Mapping[str, NDArray[Any]]
+    _Row = tuple[dict[str, Any], Measured]
 
 QUALITIES: Final = ("as-is", "c23", "c40", "jpeg-75", "half-size")
 ROUNDS: Final = 2
 """Fates of each clip that is trained on."""
+_OVER: Final = "face-swap"
+"""Whatever this is laid over, swaps joined in gradients are, too."""
 PARTS: Final = ("traces", "temporal", "grid")
 
 
@@ -94,6 +100,8 @@ def measure(listing: Path, split: str, folder: Path, *, progress: Progress | Non
             _measure_person(person, list(clips.values()), path, fixed=split == "test")
         tables.append(_load(path, person))
         telling.advance()
+    if split != "test":
+        tables += _measure_anew(read_list(listing, split), folder, telling)
     return joined(tables)
 
 
@@ -120,9 +128,54 @@ def _measure_person(person: str, clips: Sequence[Sequence[Sample]], path: Path, 
                 continue
             clip = samples[0].video.partition("__")[2]
             for fate, quality in _fates(person, clip, stretch.face, fixed=fixed):
-                altered = stretch.scaled(fate.befall(stretch.frames), fate.scale)
-                row = {"method": samples[0].method, "clip": clip, "quality": quality, "face": altered.face}
-                rows.append((row, measured(altered)))
+                rows.append(_row(samples[0].method, clip, quality, stretch, fate))
+    _write(rows, path)
+
+
+def _measure_anew(samples: Sequence[Sample], folder: Path, telling: Progress) -> list[Table]:
+    """What the corpus has of the test split alone, made anew over the clips that other fakes are laid over, too."""
+    laid = {(sample.identities[0], sample.video.partition("__")[2]) for sample in samples if sample.method == _OVER}
+    people = sorted({person for person, _ in laid})
+    telling.start("making and measuring anew", len(people))
+    clips = [] if all(_anew(folder, person).exists() for person in people) else known_clips(samples)
+    tables = []
+    for person in people:
+        path = _anew(folder, person)
+        if not path.exists():
+            rows: list[_Row] = []
+            for clip in (known for known in clips if known.person == person and (person, known.name) in laid):
+                rows += _anew_rows(clip, clips)
+            if not rows:
+                continue
+            _write(rows, path)
+        tables.append(_load(path, person))
+        telling.advance()
+    return tables
+
+
+def _anew(folder: Path, person: str) -> Path:
+    return folder / f"{person}.anew.npz"
+
+
+def _anew_rows(clip: Known, clips: Sequence[Known]) -> Iterator[_Row]:
+    frames = [load(path) for path in clip.paths]
+    face = frames[0].shape[0] / MARGIN
+    for method in ANEW:
+        random = np.random.default_rng(zlib.crc32(f"{method}/{clip.person}/{clip.name}".encode()))
+        donor = a_donor(method, clip, clips, random)
+        given = [load(path) for path in donor.paths]
+        made = laid_over(method, frames, clip.marks, given, donor.marks, int(random.integers(1 << 31)))
+        stretch = Stretch(frames=made, marks=clip.marks, face=face)
+        for fate, quality in _fates(clip.person, clip.name, face, fixed=False):
+            yield _row(method, clip.name, quality, stretch, fate)
+
+
+def _row(method: str, clip: str, quality: str, stretch: Stretch, fate: ClipFate) -> _Row:
+    altered = stretch.scaled(fate.befall(stretch.frames), fate.scale)
+    return {"method": method, "clip": clip, "quality": quality, "face": altered.face}, measured(altered)
+
+
+def _write(rows: Sequence[_Row], path: Path) -> None:
     meta = [row for row, _ in rows]
     parts = {name: np.stack([found[name] for _, found in rows]) for name in PARTS}
     draft = path.with_suffix(".part.npz")

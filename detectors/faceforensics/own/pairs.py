@@ -47,6 +47,9 @@ _SHARES: Final = {
     "autoencoder-swap": 0.06,
     "rendered-mouth": 0.05,
 }
+_JOINED: Final = {"gradient-swap": 1.0}
+_JOINED_SHARE: Final = 0.1
+"""Pairs of swaps joined in gradients, beside the others: those are slow to make, and have a file of their own."""
 _FILMED: Final = 4.0
 """How much more often somebody is taken who was really filmed."""
 _ALIKE: Final = 0.85
@@ -54,10 +57,12 @@ _ALIKE: Final = 0.85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Known:
+class Known:
     """A genuine clip and where its face is."""
 
     person: str
+    name: str
+    """Of the clip."""
     paths: Sequence[Path]
     marks: Marks
 
@@ -70,6 +75,15 @@ class Pool:
     """(n, 2, ``FEATURES``): the genuine one, then the manipulated one; each the mean of two frames."""
     methods: Sequence[str]
     people: Sequence[str]
+
+    def without(self, methods: Sequence[str]) -> Pool:
+        """All but the pairs of some methods."""
+        kept = [place for place, method in enumerate(self.methods) if method not in methods]
+        return Pool(
+            pairs=self.pairs[kept],
+            methods=[self.methods[place] for place in kept],
+            people=[self.people[place] for place in kept],
+        )
 
 
 def dealt(people: Sequence[str], seed: int) -> Mapping[str, int]:
@@ -97,28 +111,50 @@ def make_pools(
     telling = progress or Silent()
     fold = dealt(sorted({sample.identities[0] for sample in samples}), seed)
     folder.mkdir(parents=True, exist_ok=True)
-    telling.start("making pairs", FOLDS * each)
+    telling.start("making pairs", FOLDS * (each + max(1, round(each * _JOINED_SHARE))))
     found = []
     for number in range(FOLDS):
-        path = folder / f"pairs-{number}.npz"
-        if not path.exists():
-            inside = [sample for sample in samples if fold[sample.identities[0]] == number]
-            _make_pool(inside, path, np.random.default_rng([seed, number]), each, telling)
-        with np.load(path, allow_pickle=False) as stored:
-            meta = json.loads(str(stored["meta"]))
-            found.append(Pool(pairs=stored["pairs"], methods=meta["methods"], people=meta["people"]))
+        inside = [sample for sample in samples if fold[sample.identities[0]] == number]
+        wanted: tuple[tuple[str, Mapping[str, float], Sequence[int], int], ...] = (
+            (f"pairs-{number}.npz", _SHARES, (seed, number), each),
+            (f"joined-{number}.npz", _JOINED, (seed, number, 1), max(1, round(each * _JOINED_SHARE))),
+        )
+        parts = []
+        for name, shares, seeds, count in wanted:
+            path = folder / name
+            if not path.exists():
+                _make_pool(inside, path, shares, np.random.default_rng(seeds), count, telling)
+            parts.append(_load_pool(path))
+        found.append(
+            Pool(
+                pairs=np.concatenate([part.pairs for part in parts]),
+                methods=[name for part in parts for name in part.methods],
+                people=[name for part in parts for name in part.people],
+            )
+        )
     return found
 
 
+def _load_pool(path: Path) -> Pool:
+    with np.load(path, allow_pickle=False) as stored:
+        meta = json.loads(str(stored["meta"]))
+        return Pool(pairs=stored["pairs"], methods=meta["methods"], people=meta["people"])
+
+
 def _make_pool(
-    samples: Sequence[Sample], path: Path, random: np.random.Generator, each: int, telling: Progress
+    samples: Sequence[Sample],
+    path: Path,
+    wanted: Mapping[str, float],
+    random: np.random.Generator,
+    each: int,
+    telling: Progress,
 ) -> None:
-    clips = _known_clips(samples)
+    clips = known_clips(samples)
     stored = _stored(samples)
     pairs = np.zeros((each, 2, FEATURES), np.float32)
     methods, people = [], []
-    names = [name for name in _SHARES if name in _MAKERS or name in stored]
-    shares = np.array([_SHARES[name] for name in names])
+    names = [name for name in wanted if name in _MAKERS or name in stored]
+    shares = np.array([wanted[name] for name in names])
     for number in range(each):
         method = names[int(random.choice(len(names), p=shares / shares.sum()))]
         if method in stored:
@@ -141,7 +177,8 @@ def _make_pool(
     draft.replace(path)
 
 
-def _known_clips(samples: Sequence[Sample]) -> list[_Known]:
+def known_clips(samples: Sequence[Sample]) -> list[Known]:
+    """The genuine clips in which a face is found."""
     from thsafe.media.faces import FaceFinder
 
     by_video: dict[str, list[Sample]] = {}
@@ -154,7 +191,8 @@ def _known_clips(samples: Sequence[Sample]) -> list[_Known]:
             stretch = stored_stretch(frames, finder)
             if stretch is not None:
                 paths = [sample.path for sample in frames]
-                found.append(_Known(person=frames[0].identities[0], paths=paths, marks=stretch.marks))
+                person, name = frames[0].identities[0], frames[0].video.partition("__")[2]
+                found.append(Known(person=person, name=name, paths=paths, marks=stretch.marks))
     return found
 
 
@@ -181,21 +219,46 @@ def _taken(of_method: Sequence[Sequence[Sample]], random: np.random.Generator) -
     )
 
 
-def _faked(method: str, clips: Sequence[_Known], random: np.random.Generator) -> tuple[str, list[Frame], list[Frame]]:
+def _faked(method: str, clips: Sequence[Known], random: np.random.Generator) -> tuple[str, list[Frame], list[Frame]]:
     clip = clips[_drawn([known.person for known in clips], random)]
+    donor = a_donor(method, clip, clips, random)
+    seed, start = int(random.integers(1 << 31)), len(clip.paths) // 2 - _FRAMES // 2
+    given = load(donor.paths[int(random.integers(len(donor.paths)))])
+    genuine = [load(path) for path in clip.paths[start : start + _FRAMES]]
+    return clip.person, genuine, laid_over(method, genuine, clip.marks, [given], donor.marks, seed)
+
+
+def a_donor(method: str, clip: Known, clips: Sequence[Known], random: np.random.Generator) -> Known:
+    """Whose face or mouth is laid over a clip: mostly somebody of the same kind."""
     others = [known for known in clips if known.person != clip.person] or list(clips)
     if method == "mouth-paste" and random.random() < 0.35:
         others = [known for known in clips if known.person == clip.person]
     alike = [known for known in others if known.person.split("-")[0] == clip.person.split("-")[0]] or others
     pool = alike if random.random() < _ALIKE else others
-    donor = pool[int(random.integers(len(pool)))]
-    seed, start = int(random.integers(1 << 31)), len(clip.paths) // 2 - _FRAMES // 2
-    given = Shot(picture=load(donor.paths[int(random.integers(len(donor.paths)))]), marks=donor.marks)
-    genuine = [load(path) for path in clip.paths[start : start + _FRAMES]]
-    made = [
-        _MAKERS[method](Shot(picture=frame, marks=clip.marks), given, np.random.default_rng(seed)) for frame in genuine
+    return pool[int(random.integers(len(pool)))]
+
+
+def laid_over(
+    method: str, frames: Sequence[Frame], marks: Marks, given: Sequence[Frame], theirs: Marks, seed: int
+) -> list[Frame]:
+    """Each frame with a fake over it, by the same chances in every one.
+
+    Args:
+        method: one of those that are made anew.
+        frames: genuine ones.
+        marks: of the face in them.
+        given: the donor's, one after the other, as often as needed.
+        theirs: the donor's landmarks.
+        seed: of the chances.
+    """
+    return [
+        _MAKERS[method](
+            Shot(picture=frame, marks=marks),
+            Shot(picture=given[place % len(given)], marks=theirs),
+            np.random.default_rng(seed),
+        )
+        for place, frame in enumerate(frames)
     ]
-    return clip.person, genuine, made
 
 
 def _drawn(people: Sequence[str], random: np.random.Generator) -> int:
@@ -205,6 +268,7 @@ def _drawn(people: Sequence[str], random: np.random.Generator) -> int:
 
 _MAKERS: Final[Mapping[str, Callable[[Shot, Shot, np.random.Generator], Any]]] = {
     "face-swap": families.face_swap,
+    "gradient-swap": families.gradient_swap,
     "self-blend": lambda shot, _, random: families.self_blend(shot, random),
     "mouth-paste": families.mouth_paste,
     "up-sampled": lambda shot, _, random: families.up_sampled(shot, random),

@@ -13,13 +13,12 @@ import torch
 from detectors.cards import as_toml
 from detectors.faceforensics.export import export_safetensors
 from detectors.faceforensics.listing import read_list
-from detectors.faceforensics.own.card import calibrated, figures, worth
-from detectors.faceforensics.own.fit import fit
+from detectors.faceforensics.own.card import STRANGE, calibrated, figures, strange, worth
+from detectors.faceforensics.own.fit import fit, without
 from detectors.faceforensics.own.measure import Table, joined, measure
 from detectors.faceforensics.own.pairs import EACH, make_pools
 from detectors.faceforensics.own.stretches import FACE_SHARE
 from detectors.faceforensics.own.whole import Whole
-from detectors.faceforensics.selfmade.maker import HELD_OUT
 from detectors.faceforensics.weights import fill_all
 from thsafe.core.types import Progress, Silent
 from thsafe.media.files import write_whole
@@ -68,6 +67,12 @@ def ship(
     found = figures(
         tested, {"film": scores(net, tested, moving=True), "photo": scores(net, tested, moving=False)}, calibration
     )
+    telling.start("fitting without what is asked about", len(STRANGE))
+    unknown = {}
+    for name, methods in STRANGE.items():
+        other = without(net, known, pools, methods, seed=SEED)
+        unknown[name] = strange(tested, scores(other, tested, moving=True), methods)
+        telling.advance()
     card = {
         "name": "small",
         "title": "Traces of face manipulation, small",
@@ -80,13 +85,13 @@ def ship(
         "crop": f"window around the face in the file's own pixels, {FACE_SHARE} faces wide",
         "recipe": how,
         "people": {"fitted": len(np.unique(known.people)), "tested": len(np.unique(tested.people))},
-        "held_out_methods": list(HELD_OUT),
         "worth": worth(found),
         "is_not": (
             "proof of anything; nothing was measured on the cameras of strangers, on faces turned far aside, or on the "
             "generators of others"
         ),
         "figures": found,
+        "without": unknown,
     }
     write_whole(output / "small.toml", as_toml(card).encode())
     return card

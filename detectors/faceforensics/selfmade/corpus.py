@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from detectors.faceforensics.selfmade.maker import GENUINE, HELD_OUT, METHODS, Maker, Source, genuine_clips
+from detectors.faceforensics.selfmade.maker import ANEW, GENUINE, METHODS, Maker, Source, genuine_clips
 from thsafe.core.errors import InputError
 from thsafe.core.types import Progress, Silent
 from thsafe.media.files import write_whole
 
-__all__ = ["GENUINE", "HELD_OUT", "METHODS", "SPLITS", "Source", "find_sources", "make_corpus"]
+__all__ = ["ANEW", "GENUINE", "METHODS", "SPLITS", "Source", "find_sources", "make_corpus"]
 
 SPLITS: Final = ("train", "val", "test")
 _PICTURES: Final = (".jpg", ".jpeg", ".png", ".webp")

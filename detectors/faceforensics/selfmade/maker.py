@@ -34,8 +34,8 @@ METHODS: Final = (
     *("face-swap", "gradient-swap", "self-blend", "mouth-paste", "up-sampled", "reenactment"),
     *("autoencoder-swap", "rendered-mouth", "engine-say", "engine-dub"),
 )
-HELD_OUT: Final = ("gradient-swap",)
-"""Methods that are made for the test split alone."""
+ANEW: Final = ("gradient-swap",)
+"""Methods that the corpus has for the test split alone: of people fitted on they are made anew when measured."""
 LENGTH: Final = 6
 """Frames of a clip."""
 _FACE: Final = (72.0, 190.0)
@@ -139,7 +139,7 @@ class Maker:
         }
         found = []
         for method, maker in makers.items():
-            if self._split == "test" or method not in HELD_OUT:
+            if self._split == "test" or method not in ANEW:
                 seed = int(random.integers(1 << 31))
                 frames = [maker(shot, place, np.random.default_rng(seed)) for place, shot in enumerate(clip)]
                 found.append((method, frames))

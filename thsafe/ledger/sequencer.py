@@ -21,6 +21,7 @@ from thsafe.ledger.write import Refusal, Writer, check_clock, latest_for
 from thsafe.store import schema, stage
 from thsafe.store.engine import talking
 from thsafe.store.failures import explain
+from thsafe.store.growth import Row
 from thsafe.store.stage import Waiting
 
 _SWEEP_EVERY = 1000
@@ -100,7 +101,7 @@ class Sequencer:
         """Answer those that wait; True once another can be the sequencer."""
         try:
             with stage.batch(connection, last=True) as found:
-                found.answers = self._answers(connection, found.rows)
+                found.answers = self._answers(connection, found.rows, found.head)
             if any(row.number % _TIDY_EVERY == 0 for row in found.rows):
                 stage.tidy(connection)
         except (DataError, IntegrityError):
@@ -110,10 +111,10 @@ class Sequencer:
             return False
         return True
 
-    def _answers(self, connection: Connection, rows: Sequence[Waiting]) -> dict[int, str]:
+    def _answers(self, connection: Connection, rows: Sequence[Waiting], head: Row) -> dict[int, str]:
         if not rows:
             return {}
-        answers = self.writer.sequence(connection, [_draft(row) for row in rows])
+        answers = self.writer.sequence(connection, [_draft(row) for row in rows], head=head)
         if any(isinstance(given, Entry) and given.index % _SWEEP_EVERY == 0 for given in answers):
             stage.sweep(connection)
         return {row.number: _write(given) for row, given in zip(rows, answers, strict=True)}
@@ -122,7 +123,8 @@ class Sequencer:
         try:
             with stage.batch(connection) as found:
                 # Whoever gave up meanwhile is not written.
-                found.answers = self._answers(connection, [item for item in found.rows if item.number == row.number])
+                own = [item for item in found.rows if item.number == row.number]
+                found.answers = self._answers(connection, own, found.head)
         except (DataError, IntegrityError) as problem:
             stage.tell(connection, {row.number: _write(explain(problem, self.engine))})
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select, update
 
 from thsafe.store import schema
-from thsafe.store.stage import driver_of
+from thsafe.store.driver import driver_of
 
 _HEAD = select(schema.head)
 _SET_HEAD = update(schema.head)
@@ -21,7 +21,7 @@ _ADD_ENTRIES = insert(schema.entry)
 _ADD_NODES = insert(schema.node)
 
 _HEAD_COLUMNS: Final = ("size", "root", "frontier", "last_at")
-_READ = f"SELECT {', '.join(_HEAD_COLUMNS)} FROM log_head"  # noqa: S608 - names of columns
+READ_HEAD: Final = f"SELECT {', '.join(_HEAD_COLUMNS)} FROM log_head"  # noqa: S608 - names of columns
 _GROW = """
 WITH entries AS (
     INSERT INTO log_entry (position, leaf_hash, at, type, job, sha256, leaf)
@@ -43,10 +43,14 @@ def read_head(connection: Connection) -> Row:
     if connection.dialect.name != "postgresql":
         return dict(connection.execute(_HEAD).mappings().one())
     with driver_of(connection) as driver:
-        found = driver.execute(_READ, prepare=True).fetchone()
-    if found is None:
+        return head_of(driver.execute(READ_HEAD, prepare=True).fetchone())
+
+
+def head_of(row: Sequence[Any] | None) -> Row:
+    """What ``READ_HEAD`` gave, by the names of its columns."""
+    if row is None:
         raise LookupError("the log has no head")
-    return dict(zip(_HEAD_COLUMNS, found, strict=True))
+    return dict(zip(_HEAD_COLUMNS, row, strict=True))
 
 
 def grow(connection: Connection, entries: Sequence[Row], nodes: Sequence[Row], head: Row) -> None:

@@ -18,7 +18,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from thsafe.core.types import Json
+from thsafe.store.driver import driver_of
 from thsafe.store.engine import LOCK, STALLED_SECONDS
+from thsafe.store.growth import READ_HEAD, Row, head_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -78,6 +80,8 @@ class Batch:
 
     rows: tuple[Waiting, ...]
     """Those that wait longest, in order; nobody else's until the transaction ends."""
+    head: Row
+    """Of the log, in the same transaction."""
     answers: Mapping[int, str] = field(default_factory=dict)
     """By number: what their writers are told with the commit."""
 
@@ -139,26 +143,28 @@ def batch(connection: Connection, *, last: bool = False) -> Iterator[Batch]:
     Yields:
         Events, and room for their answers.
     """
-    with driver_of(connection) as driver, driver.pipeline():
-        driver.execute("BEGIN")
-        driver.execute(_LIMIT)
-        rows = driver.execute(_WAITING, prepare=True).fetchall()
-    try:
-        found = Batch(
-            rows=tuple(Waiting(number=number, event=event, uses=uses, at=at) for number, event, uses, at in rows)
-        )
-        yield found
-        with driver_of(connection) as driver, driver.pipeline():
-            if found.answers:
-                _tell(driver, found.answers)
-            driver.execute("COMMIT")
-            if last:
-                driver.execute(_RESIGN)
-    except BaseException:
-        if not connection.invalidated:
-            with driver_of(connection) as driver:
+    with driver_of(connection) as driver:
+        with driver.pipeline():
+            driver.execute("BEGIN")
+            driver.execute(_LIMIT)
+            waiting = driver.execute(_WAITING, prepare=True)
+            head = driver.execute(READ_HEAD, prepare=True)
+            rows = tuple(
+                Waiting(number=number, event=event, uses=uses, at=at) for number, event, uses, at in waiting.fetchall()
+            )
+            found = Batch(rows=rows, head=head_of(head.fetchone()))
+        try:
+            yield found
+            with driver.pipeline():
+                if found.answers:
+                    _tell(driver, found.answers)
+                driver.execute("COMMIT")
+                if last:
+                    driver.execute(_RESIGN)
+        except BaseException:
+            if not connection.invalidated and not driver.closed:
                 driver.execute("ROLLBACK")
-        raise
+            raise
 
 
 def tell(connection: Connection, answers: Mapping[int, str]) -> None:
@@ -186,20 +192,6 @@ def tidy(connection: Connection) -> None:
 def _tell(driver: psycopg.Connection, answers: Mapping[int, str]) -> None:
     # One JSON text: the driver would quote an array of texts letter by letter.
     driver.execute(_ANSWER, {"answers": json.dumps(answers)}, prepare=True)
-
-
-@contextmanager
-def driver_of(connection: Connection) -> Iterator[psycopg.Connection]:
-    """The driver's own connection; its errors come as those of SQLAlchemy."""
-    driver: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
-    errors = connection.dialect.loaded_dbapi.Error
-    try:
-        yield driver
-    except errors as problem:
-        gone = driver.closed
-        if gone:
-            connection.invalidate()
-        raise DBAPIError.instance(None, None, problem, errors, connection_invalidated=gone) from problem
 
 
 def _first(cursor: psycopg.Cursor) -> Json:

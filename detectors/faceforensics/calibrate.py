@@ -4,7 +4,8 @@ Logistic calibration with Platt's targets; a ratio is never larger than its evid
 of which was misjudged, the rate of misjudging could still be about 1 / (n + 1) (empirical bound after Vergeer et al.,
 "Numerical likelihood ratios outputted by LR systems are often based on extrapolation", 2016). Abstention is
 class-conditional conformal prediction at a stated error rate (Vovk, "Conditional validity of inductive conformal
-predictors", 2012): a score that fits both classes, or neither, is no answer.
+predictors", 2012): a score that fits both classes, or neither, is no answer. Nor is one that is hardly more usual for
+either class: where few examples overlap much, a limit alone would give answers that are next to nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "thsafe.calibration/1"
 ALPHA: Final = 0.10
+ANSWERS: Final = float(np.log(2))
+"""Least log ratio, either way, of an answer."""
 _LEAST: Final = 10
 """Examples of each class without which nothing is calibrated."""
 
@@ -122,6 +125,8 @@ def calibrate(
         worlds = np.asarray(kinds[quality]) if kinds else np.zeros(len(found), np.int64)
         slope, offset = _logistic(truth, found, worlds)
         bound = float(np.log(min(genuine, made, independent or genuine) + 1))
+        high = max(_limit(found[~truth & (worlds == kind)], alpha) for kind in np.unique(worlds[~truth]))
+        low = -_limit(-found[truth], alpha)
         bins[quality] = Bin(
             slope=slope,
             offset=offset,
@@ -129,8 +134,8 @@ def calibrate(
             manipulated=made,
             lowest=-bound,
             highest=bound,
-            genuine_limit=max(_limit(found[~truth & (worlds == kind)], alpha) for kind in np.unique(worlds[~truth])),
-            manipulated_limit=-_limit(-found[truth], alpha),
+            genuine_limit=max(high, _score_at(ANSWERS, slope, offset)),
+            manipulated_limit=min(low, _score_at(-ANSWERS, slope, offset)),
         )
     return Calibration(bins=bins, alpha=alpha, about=dict(about or {}))
 
@@ -158,6 +163,11 @@ def load_calibration(path: Path) -> Calibration:
             next_step="thsafe detector calibrate makes one",
         )
     return found
+
+
+def _score_at(ratio: float, slope: float, offset: float) -> float:
+    """The score of that log ratio; out of reach where scores say nothing."""
+    return (ratio - offset) / slope if slope > 0 else float(np.copysign(np.inf, ratio))
 
 
 def _logistic(truth: NDArray[np.bool_], scores: Array, worlds: NDArray[Any]) -> tuple[float, float]:

@@ -151,7 +151,9 @@ def test_a_picture_for_china_carries_the_key(installation, picture, tmp_path, mo
         assert json.loads(read_tags(output.path)["AIGC"])["ProduceID"] == output.manifest_id
 
 
-def test_history_is_kept_and_shown(installation, picture, tmp_path) -> None:
+def test_history_is_kept_and_shown(installation, tmp_path) -> None:
+    picture = tmp_path / "large.png"  # with room for a second mark beside the first
+    cv2.imwrite(str(picture), texture(770, 574))
     first = Labeller().label(picture, tmp_path / "first.png", origin="generated", shows_nobody=True)
     second = Labeller().label(first.path, tmp_path / "second.jpg", origin="edited", shows_nobody=True)
     found = read_credentials(second.path, trust=installation.trust())

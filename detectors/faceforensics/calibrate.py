@@ -45,9 +45,9 @@ class Bin:
     """Natural-log bounds of a ratio."""
     highest: float
     genuine_limit: float
-    """Scores above it fit no genuine example at the stated error rate."""
+    """Scores above it fit no genuine example at the stated error rate, with ``ANSWERS`` or more as their ratio."""
     manipulated_limit: float
-    """Scores below it fit no manipulated example."""
+    """Scores below it fit no manipulated example, with ``-ANSWERS`` or less as their ratio."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

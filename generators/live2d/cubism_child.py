@@ -82,6 +82,7 @@ def _serve(rows: IO[bytes], answers: IO[bytes]) -> None:
     def fit(width: int, height: int) -> None:
         _frame(model, {**order, "width": width, "height": height})
 
+    fit(*surface.size)
     choose_textures(surface, rest, fit)
     unseen = unseen_part(model, surface, rest)
     _tell(answers, {"driver": surface.driver, "face": _frame(model, order)})

@@ -7,7 +7,6 @@ figure drawn several times as large and then made smaller.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,8 +27,8 @@ _HIT_PART: Final = "PartCore"
 """What Cubism Editor's templates call the part with the areas that answer a click: it is drawn, and never seen."""
 
 
-def choose_textures(surface: Surface, draw: Callable[[], None], fit: Callable[[int, int], None]) -> int:
-    """Look at all textures in the size that suits this view best; how many times it is halved.
+def choose_textures(surface: Surface, draw: Callable[[], None], fit: Callable[[int, int], None]) -> None:
+    """Look at all textures in the size that suits this view best.
 
     Args:
         surface: where the figure is drawn.
@@ -38,20 +37,18 @@ def choose_textures(surface: Surface, draw: Callable[[], None], fit: Callable[[i
     """
     width, height = surface.size
     times = max(2, min(4, _LARGEST // max(width, height)))
-    with contextlib.suppress(EglError):  # no room for so large a picture: textures are looked at as they are
+    try:
         with surface.enlarged(times):
             fit(width * times, height * times)
             wanted = cv2.resize(_drawn(surface, draw), (width, height), interpolation=cv2.INTER_AREA)
-        fit(width, height)
-        far = []
-        for level in range(_LEVELS):
-            surface.start_textures_at(level)
-            far.append(float(np.square(_drawn(surface, draw) - wanted).mean()))
-        best = int(np.argmin(far))
-        surface.start_textures_at(best)
-        return best
+    except EglError:
+        return  # no room for so large a picture: textures are looked at as they are
     fit(width, height)
-    return 0
+    far = []
+    for level in range(_LEVELS):
+        surface.start_textures_at(level)
+        far.append(float(np.square(_drawn(surface, draw) - wanted).mean()))
+    surface.start_textures_at(int(np.argmin(far)))
 
 
 def unseen_part(model: Any, surface: Surface, draw: Callable[[], None]) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @contextmanager
 def driver_of(connection: Connection) -> Iterator[psycopg.Connection]:
     """The driver's own connection; its errors come as those of SQLAlchemy."""
-    driver: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    driver = cast("psycopg.Connection", connection.connection.driver_connection)
     errors = connection.dialect.loaded_dbapi.Error
     try:
         yield driver

@@ -144,16 +144,17 @@ def batch(connection: Connection, *, last: bool = False) -> Iterator[Batch]:
         Events, and room for their answers.
     """
     with driver_of(connection) as driver:
-        with driver.pipeline():
-            driver.execute("BEGIN")
-            driver.execute(_LIMIT)
-            waiting = driver.execute(_WAITING, prepare=True)
-            head = driver.execute(READ_HEAD, prepare=True)
-            rows = tuple(
-                Waiting(number=number, event=event, uses=uses, at=at) for number, event, uses, at in waiting.fetchall()
-            )
-            found = Batch(rows=rows, head=head_of(head.fetchone()))
         try:
+            with driver.pipeline():
+                driver.execute("BEGIN")
+                driver.execute(_LIMIT)
+                waiting = driver.execute(_WAITING, prepare=True)
+                head = driver.execute(READ_HEAD, prepare=True)
+                rows = tuple(
+                    Waiting(number=number, event=event, uses=uses, at=at)
+                    for number, event, uses, at in waiting.fetchall()
+                )
+                found = Batch(rows=rows, head=head_of(head.fetchone()))
             yield found
             with driver.pipeline():
                 if found.answers:

@@ -18,6 +18,8 @@ JOBS ?= 2
 
 export OMP_NUM_THREADS ?= 2
 export NUMBA_CACHE_DIR ?= $(abspath build/numba)
+# uv leaves packages uncompiled: without what the first process keeps, each of the suite's processes compiles PyTorch anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test lint type docs bench bench-quick fuzz sbom advisories check clean
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import secrets
@@ -11,8 +12,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from generators.embedded.cast import Drawn, Person
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,6 +41,37 @@ def attacks() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whoever is drawn is drawn once for all workers: an installation of each test's own has nobody in its cache.
+
+    That the same person gives the same picture is asked of the drawing itself by ``generators/test_cast.py``.
+    """
+    import numpy as np
+
+    from generators.embedded import cast
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "drawn"
+    folder.mkdir(exist_ok=True)
+    draw = cast.draw
+
+    def remembered(person: Person, *, size: int = 1024) -> Drawn:
+        path = folder / f"{hashlib.sha256(f'{person} {size}'.encode()).hexdigest()}.npz"
+        if not path.exists():
+            drawn = draw(person, size=size)
+            part = path.with_suffix(f".{os.getpid()}")
+            with part.open("wb") as file:
+                np.savez(file, picture=drawn.picture, landmarks=drawn.landmarks, matte=drawn.matte)
+            part.replace(path)
+        with np.load(path) as kept:
+            return cast.Drawn(**kept)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cast, "draw", remembered)
+        yield
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -232,28 +233,30 @@ def joined(files: Mapping[str, str]) -> str:
 
 def notes_of(files: Mapping[str, str]) -> list[Note]:
     """The annotations of every policy, file by file; raises ValueError where Cedar cannot parse a file."""
+    return [note for name, text in sorted(files.items()) if name.endswith(".cedar") for note in _notes_in(name, text)]
+
+
+@lru_cache(maxsize=16)
+def _notes_in(name: str, text: str) -> tuple[Note, ...]:
     import cedarpy
 
     notes = []
-    for name, text in sorted(files.items()):
-        if not name.endswith(".cedar"):
-            continue
-        parsed = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
-        # Cedar numbers them as they stand: policy0, policy1, …, policy10.
-        for policy in (parsed[number] for number in sorted(parsed, key=lambda key: (len(key), key))):
-            said = policy.pop("annotations", {})
-            notes.append(
-                Note(
-                    id=said.get("id") or "",
-                    file=name,
-                    effect=policy["effect"],
-                    rule=said.get("rule") or "",
-                    words=said.get("words") or "",
-                    next_step=said.get("next") or "",
-                    digest=hashlib.sha256(json.dumps(policy, sort_keys=True).encode()).hexdigest(),
-                )
+    parsed = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+    # Cedar numbers them as they stand: policy0, policy1, …, policy10.
+    for policy in (parsed[number] for number in sorted(parsed, key=lambda key: (len(key), key))):
+        said = policy.pop("annotations", {})
+        notes.append(
+            Note(
+                id=said.get("id") or "",
+                file=name,
+                effect=policy["effect"],
+                rule=said.get("rule") or "",
+                words=said.get("words") or "",
+                next_step=said.get("next") or "",
+                digest=hashlib.sha256(json.dumps(policy, sort_keys=True).encode()).hexdigest(),
             )
-    return notes
+        )
+    return tuple(notes)
 
 
 def engine_version() -> str:

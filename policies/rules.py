@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 import yaml
 
@@ -92,6 +93,7 @@ class Rule:
         )
 
 
+@lru_cache(maxsize=4)
 def parse_rules(text: str) -> tuple[Rule, ...]:
     """Read the table; raises ValueError that names the row for anything a row may not hold."""
     try:

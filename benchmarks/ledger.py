@@ -1,6 +1,6 @@
 """How fast the audit log is: appends alone, in batches and by eight writers; proofs in a long log; verifying; auditing.
 
-    python benchmarks/ledger.py [--entries 1000000] [--database postgresql://USER@HOST/NAME]
+    python benchmarks/ledger.py [--entries 1000000] [--database postgresql://USER@HOST/NAME] [--writers-only]
 
 Auditing is timed without the files themselves, whose measuring takes as long as verifying each of them does.
 
@@ -11,12 +11,14 @@ beside: figures of another machine, or of one that others use too, say little ab
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -41,12 +43,17 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--entries", type=int, default=20_000, help="length of the log for proofs and verifying")
     arguments.add_argument("--database", help="PostgreSQL URL; default: SQLite in a temporary folder")
+    arguments.add_argument("--writers-only", action="store_true", help="eight writers and their peer, three times")
     options = arguments.parse_args()
     if options.database:
         os.environ["THSAFE_DB"] = options.database
     else:
         os.environ.pop("THSAFE_DB", None)
     machine()
+    if options.writers_only:
+        for _ in range(3):
+            eight_writers(options.database)
+        return
     with (
         tempfile.TemporaryDirectory() as folder,
         Ledger.open(Home(Path(folder) / "home"), key=Ed25519PrivateKey.generate()) as log,
@@ -73,7 +80,7 @@ def main() -> None:
         show(f"consistency proof in {size:,}", f"{statistics.median(consistency) * 1000:.2f} ms", spread(consistency))
         verifying = timed(log.verify)
         show(f"verify {size:,}", f"{verifying:.1f} s", f"{size / verifying:,.0f} entries/s")
-    eight_writers()
+    eight_writers(options.database)
     if not options.database:
         for entries in (1000, 3000, 10_000):
             audit(entries)
@@ -92,31 +99,56 @@ def machine(seconds: float = 1.0) -> None:
           f"Python {platform.python_version()}; disk: {writes / seconds:,.0f} fdatasync/s")  # fmt: skip
 
 
-def eight_writers(each: int = 1000) -> None:
-    """Processes of their own, as on a busy host; nothing may be lost."""
+def eight_writers(database: str | None, each: int = 1000) -> None:
+    """Processes of their own, as on a busy host; nothing may be lost. On PostgreSQL beside plain rows."""
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "home")
         with Ledger.open(home, key=Ed25519PrivateKey.generate()) as log:
             before = log.size
-        started = time.perf_counter()
-        children = []
-        for _ in range(8):
-            child = os.fork()
-            if child == 0:
-                with Ledger.open(home) as log:
-                    for _ in range(each):
-                        log.append(EVENT)
-                os._exit(0)
-            children.append(child)
-        for child in children:
-            if os.waitpid(child, 0)[1] != 0:
-                raise SystemExit("a writer failed")
-        seconds = time.perf_counter() - started
+
+        def write() -> None:
+            with Ledger.open(home) as log:
+                for _ in range(each):
+                    log.append(EVENT)
+
+        seconds = in_processes(write)
         with Ledger.open(home) as log:
             report = log.verify()
             if not report.ok or log.size - before != 8 * each:
                 raise SystemExit(f"the log lost entries or does not verify: {report.problems}")
     show(f"append, 8 writers x {each:,}", f"{8 * each / seconds:,.0f}/s", "nothing lost, root verifies")
+    if database:
+        plain = in_processes(lambda: plain_rows(database, each))
+        detail = f"one transaction each, no order, no tree; the log took {seconds / plain:.2f} times as long"
+        show(f"plain INSERT, 8 writers x {each:,}", f"{8 * each / plain:,.0f}/s", detail)
+
+
+def in_processes(write: Callable[[], None], count: int = 8) -> float:
+    """Seconds until all have done it."""
+    started = time.perf_counter()
+    children = []
+    for _ in range(count):
+        child = os.fork()
+        if child == 0:
+            write()
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        if os.waitpid(child, 0)[1] != 0:
+            raise SystemExit("a writer failed")
+    return time.perf_counter() - started
+
+
+def plain_rows(database: str, each: int) -> None:
+    """What the server takes of these rows if nobody asks for a log."""
+    import psycopg
+
+    text = json.dumps(EVENT)
+    with psycopg.connect(database, autocommit=True) as connection:
+        with suppress(psycopg.errors.UniqueViolation):  # eight make it at once
+            connection.execute("CREATE TABLE IF NOT EXISTS plain_rows (number bigserial PRIMARY KEY, event text)")
+        for _ in range(each):
+            connection.execute("INSERT INTO plain_rows (event) VALUES (%s)", (text,))
 
 
 def audit(entries: int) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select, text
 from thsafe.core.errors import ConsentRefused, StoreError
 from thsafe.ledger.log import Ledger
 from thsafe.store import failures, schema, stage
-from thsafe.store.engine import LOCK, reading, talking
+from thsafe.store.engine import LOCK, reading
 
 pytestmark = pytest.mark.parametrize("any_home", ["postgresql"], indirect=True)
 
@@ -22,19 +22,25 @@ AT = "2026-08-03T12:00:00.000Z"
 
 LEADER = """
 import sys, time
-from sqlalchemy import create_engine, text
-from thsafe.store.engine import open_engine, talking
-from thsafe.store.stage import elect
-with talking(open_engine(sys.argv[1])) as connection:
-    assert elect(connection, insist=True)
+from thsafe.store.engine import open_engine
+from thsafe.store.lines import Lines
+from thsafe.store.stage import insist
+with Lines(engine=open_engine(sys.argv[1])).line() as connection:
+    assert insist(connection, 0).elected
     print("leading", flush=True)
     time.sleep(600)
 """
 
 
-def staged(log, **event):
-    with talking(log._engine) as connection:
-        return stage.put(connection, event='{"type":"verify"}', uses="{}", at=AT, latest="9999", **event)
+def staged(log, event='{"type":"verify"}', uses="{}"):
+    """An event whose writer died."""
+    row = insert(schema.stage).values(event=event, uses=uses, at=AT).returning(schema.stage.c.number)
+    with talking(log) as connection:
+        return connection.execute(row).scalar_one()
+
+
+def talking(log):
+    return log._sequencer.lines.line()
 
 
 def waiting(log):
@@ -75,8 +81,8 @@ def test_one_commit_for_all_that_wait(log):
 
 def test_who_gives_up_is_not_written_later(log, any_home, monkeypatch):
     monkeypatch.setattr(failures, "BUSY_SECONDS", 0.2)
-    with Ledger.open(any_home) as impatient, talking(log._engine) as leader:
-        assert stage.elect(leader, insist=True)
+    with Ledger.open(any_home) as impatient, talking(log) as leader:
+        assert stage.insist(leader, 0).elected
         with pytest.raises(StoreError) as caught:
             impatient.append({"type": "verify"})
         assert caught.value.code == "store.locked"
@@ -87,10 +93,9 @@ def test_who_gives_up_is_not_written_later(log, any_home, monkeypatch):
 
 def test_what_cannot_be_stored_fails_alone(log):
     staged(log)
-    with talking(log._engine) as connection:
-        poison = stage.put(connection, event='{"type":"' + "x" * 65 + '"}', uses="{}", at=AT, latest="9999")
+    poison = staged(log, event='{"type":"' + "x" * 65 + '"}')
     assert log.append({"type": "verify"}).index == 1
-    with talking(log._engine) as connection:
+    with talking(log) as connection:
         assert "store.failed" in stage.take(connection, poison)
     with pytest.raises(StoreError) as caught:
         log.append({"type": "x" * 65})
@@ -100,9 +105,8 @@ def test_what_cannot_be_stored_fails_alone(log):
 
 
 def test_uses_are_counted_across_one_batch(log):
-    with talking(log._engine) as connection:
-        for _ in range(3):
-            stage.put(connection, event='{"type":"intent"}', uses='{"c": 3}', at=AT, latest="9999")
+    for _ in range(3):
+        staged(log, event='{"type":"intent"}', uses='{"c": 3}')
     with pytest.raises(ConsentRefused):
         log.append({"type": "intent"}, uses={"c": 3})
     assert log.uses("c") == 3 == log.size
@@ -119,13 +123,13 @@ def test_a_writer_held_up_is_not_called_back_in_time(log, clock):
 
 
 def test_the_server_ends_a_sequencer_that_stands_still(log):
-    with talking(log._engine) as connection, stage.batch(connection):
+    with talking(log) as connection, stage.batch(connection):
         limit = connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one()
     assert limit == "20s"
 
 
 def test_answers_nobody_came_for_are_swept(log):
-    with talking(log._engine) as connection:
+    with talking(log) as connection:
         old = {"event": "{}", "uses": "{}", "at": AT, "answer": "{}"}
         connection.execute(insert(schema.stage).values(**old, staged_at=text("now() - interval '2 hours'")))
         connection.execute(insert(schema.stage).values(**old))
@@ -153,32 +157,67 @@ def test_nobody_keeps_the_lock(log):
     log.append({"type": "verify"})
     with pytest.raises(ValueError, match="type"):
         log.append({})
-    with talking(log._engine) as connection:
+    with talking(log) as connection:
         held = connection.execute(text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")).scalar_one()
         assert held == 0
         assert connection.execute(text(f"SELECT pg_try_advisory_lock({LOCK})")).scalar_one()
         stage.resign(connection)
 
 
-def test_elected_though_already_answered(log, any_home, monkeypatch):
+def test_elected_though_already_answered(log, any_home, clock, monkeypatch):
     """Another writes one's event and resigns just before one is elected oneself: the answer must not be waited for again."""
-    original = stage.elect_or_take
+    enter, insist = stage.enter, stage.insist
+
+    def passed_over(connection, number, *, event, uses, **_):
+        monkeypatch.setattr(stage, "enter", enter)
+        connection.execute(insert(schema.stage).values(number=number, event=event, uses=uses, at=AT))
+        return stage.Turn(elected=False, answer=None)
 
     def late(connection, number):
-        with Ledger.open(any_home) as other, talking(other._engine) as leader:
-            assert stage.elect(leader, insist=True)
-            other._sequencer._lead(leader)
-        elected, answer = original(connection, number)
-        assert elected
-        assert answer is not None
-        return elected, answer
+        monkeypatch.setattr(stage, "insist", insist)
+        with Ledger.open(any_home, clock=clock) as other:
+            other.append({"type": "verify"})
+        turn = insist(connection, number)
+        assert turn.elected
+        assert turn.answer is not None
+        return turn
 
-    monkeypatch.setattr(stage, "elect_or_take", late)
-    done = []
-    writer = threading.Thread(target=lambda: done.append(log.append({"type": "verify"})), daemon=True)
-    writer.start()
-    writer.join(20)
-    assert [entry.index for entry in done] == [0]
-    assert log.size == 1
-    monkeypatch.undo()
+    monkeypatch.setattr(stage, "enter", passed_over)
+    monkeypatch.setattr(stage, "insist", late)
+    assert log.append({"type": "verify"}).index == 0
+    assert log.size == 2
     test_nobody_keeps_the_lock(log)
+
+
+def test_a_text_that_the_server_cannot_hold_fails_alone(log):
+    with pytest.raises(StoreError) as caught:
+        log.append({"type": "nul\0"})
+    assert caught.value.code == "store.failed"
+    assert log.append({"type": "it's a \\ and a % and a ;", "sha256": "'; --"}).index == 0
+    assert log.entry(0).event["sha256"] == "'; --"
+    assert [entry.index for entry in log.find(sha256="'; --")] == [0]
+    assert log.verify().ok
+
+
+def test_who_is_interrupted_is_not_written_later(log, any_home):
+    """Ctrl-C while another is the sequencer: one is told at once, and the event does not get in."""
+    with Ledger.open(any_home) as other, talking(other) as leader:
+        assert stage.insist(leader, 0).elected
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            log.append({"type": "verify"})
+        assert time.monotonic() - started < 5
+        stage.resign(leader)
+    assert waiting(log) == 0
+    assert log.append({"type": "verify"}).index == 0
+
+
+def test_a_line_whose_server_left_is_not_used_again(log):
+    log.append({"type": "verify"})
+    with talking(log) as connection:
+        mine = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    with reading(log._engine) as connection:
+        connection.execute(text(f"SELECT pg_terminate_backend({mine})"))
+    time.sleep(0.2)
+    assert log.append({"type": "verify"}).index == 1

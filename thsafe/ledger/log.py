@@ -30,6 +30,7 @@ from thsafe.ledger.sequencer import Sequencer
 from thsafe.ledger.write import Writer, used
 from thsafe.store import schema
 from thsafe.store.engine import open_engine, reading, scrub, writing
+from thsafe.store.lines import Lines
 from thsafe.store.outputs import OutputRecord, Outputs, forget_outputs
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Ledger:
         self._writer = Writer(origin=self.origin, key=key, clock=clock)
         # Where writers of many machines meet, events are staged for one of them to write.
         postgresql = engine.dialect.name == "postgresql"
-        self._sequencer = Sequencer(engine=engine, writer=self._writer) if postgresql else None
+        self._sequencer = Sequencer(lines=Lines(engine=engine), writer=self._writer) if postgresql else None
 
     @classmethod
     def open(cls, home: Home, *, key: Ed25519PrivateKey | None = None, clock: Clock = system_clock) -> Ledger:
@@ -88,6 +89,8 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the database connections."""
+        if self._sequencer is not None:
+            self._sequencer.lines.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:

@@ -7,10 +7,11 @@ commits what all others have staged meanwhile with it. So eight writers need one
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from thsafe.core.clock import from_text, to_text
@@ -19,10 +20,9 @@ from thsafe.core.types import Json
 from thsafe.ledger.entry import Draft, Entry, check_event, entry_of_leaf
 from thsafe.ledger.write import Refusal, Writer, check_clock, latest_for
 from thsafe.store import schema, stage
-from thsafe.store.engine import talking
 from thsafe.store.failures import explain
-from thsafe.store.growth import Row
-from thsafe.store.stage import Waiting
+from thsafe.store.lines import Lines
+from thsafe.store.stage import Answer, Batch, Turn, Waiting
 
 _SWEEP_EVERY = 1000
 """Entries after which the stage is swept."""
@@ -39,110 +39,126 @@ _SAID = ("message", "code", "found", "rule", "next_step", "log")
 class Sequencer:
     """Appends plain events, with uses but without rows in other tables."""
 
-    engine: Engine
+    lines: Lines
     writer: Writer
 
     def append(self, draft: Draft) -> Entry:
         """Stage one event and return once it is durably in the log; errors as ``Ledger.append``."""
         check_event(draft.event)
         event, uses = json.dumps(draft.event), json.dumps(draft.uses)
-        with talking(self.engine) as connection:
-            number = self._put(connection, event, uses)
-            try:
-                answer = self._wait(connection, number)
-            except BaseException:
-                answered = self._withdraw(number)
-                if answered is None:
-                    raise
-                answer = answered
-        return _read(answer)
+        number = secrets.randbits(62)
+        try:
+            with self.lines.line() as connection:
+                answer = self._wait(connection, number, self._enter(connection, number, event, uses))
+        except BaseException:
+            answered = self._withdraw(number)
+            if answered is None:
+                raise
+            answer = answered
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-    def _put(self, connection: Connection, event: str, uses: str) -> int:
+    def _enter(self, connection: Connection, number: int, event: str, uses: str) -> Turn:
         now = self.writer.clock()
         while True:
             latest = latest_for(now)
-            number = stage.put(connection, event=event, uses=uses, at=to_text(now), latest=latest)
-            if number is not None:
-                return number
+            turn = stage.enter(connection, number, event=event, uses=uses, at=to_text(now), latest=latest)
+            if turn.staged:
+                return turn
             # Either the clock is wrong, or this process was held up since it was read: it is read again to tell.
             last_at = connection.execute(select(schema.head.c.last_at)).scalar_one()
             now = self.writer.clock()
             check_clock(now, last_at)
 
-    def _wait(self, connection: Connection, number: int) -> str:
-        elected, answer = stage.elect_or_take(connection, number)
+    def _wait(self, connection: Connection, number: int, turn: Turn) -> Entry | Exception:
         while True:
-            if elected:
-                self._lead(connection)
-                if answer is None:  # else the sequencer before had it answered, and the answer is taken
-                    answer = stage.take(connection, number)
-            if answer is not None:
-                return answer
+            if turn.elected:
+                own = self._lead(connection, number, turn)
+                if own is not None:
+                    return own
+            elif turn.answer is not None:
+                return _read(turn.answer)
             # Those who only look must not keep each other from sequencing.
-            elected = stage.elect(connection, insist=True)
+            turn = stage.insist(connection, number)
 
-    def _lead(self, connection: Connection) -> None:
-        leading = True
+    def _lead(self, connection: Connection, number: int, turn: Turn) -> Entry | Exception | None:
+        """Be the sequencer until one batch is answered; the answer to the own event, if it was in it or before it."""
         try:
-            leading = not self._sequence(connection)
-        finally:
-            if leading and not connection.invalidated:
+            if turn.answer is None:
+                return self._sequence(connection, number)
+        except BaseException:
+            if not connection.invalidated:
                 stage.resign(connection)
+            raise
+        stage.resign(connection)
+        return _read(turn.answer)
 
-    def _withdraw(self, number: int) -> str | None:
+    def _withdraw(self, number: int) -> Entry | Exception | None:
         """An event that its writer is told of as not written must not get in later; the answer if it is in already."""
         try:
-            with talking(self.engine) as connection:
-                return None if stage.withdraw(connection, number) else stage.take(connection, number)
+            with self.lines.line() as connection:
+                answer = None if stage.withdraw(connection, number) else stage.take(connection, number)
         except StoreError:
             return None  # the server is gone, and the stage with it
+        return None if answer is None else _read(answer)
 
-    def _sequence(self, connection: Connection) -> bool:
-        """Answer those that wait; True once another can be the sequencer."""
+    def _sequence(self, connection: Connection, number: int) -> Entry | Exception | None:
+        """Answer those that wait and resign."""
         try:
-            with stage.batch(connection, last=True) as found:
-                found.answers = self._answers(connection, found.rows, found.head)
-            if any(row.number % _TIDY_EVERY == 0 for row in found.rows):
-                stage.tidy(connection)
+            with stage.batch(connection, own=number) as found:
+                answers = self._plan(connection, found, found.rows)
         except (DataError, IntegrityError):
             # One of them cannot be stored: each by itself, so that only that one fails.
             for row in found.rows:
                 self._alone(connection, row)
-            return False
-        return True
+            own = stage.take(connection, number)
+            stage.resign(connection)
+            return None if own is None else _read(own)
+        if any(row.number % _TIDY_EVERY == 0 for row in found.rows):
+            stage.tidy(connection)
+        if any(isinstance(given, Entry) and given.index % _SWEEP_EVERY == 0 for given in answers.values()):
+            stage.sweep(connection)
+        return answers.get(number)
 
-    def _answers(self, connection: Connection, rows: Sequence[Waiting], head: Row) -> dict[int, str]:
+    def _plan(self, connection: Connection, found: Batch, rows: Sequence[Waiting]) -> dict[int, Entry | Refusal]:
+        """Say what becomes of these of the batch."""
         if not rows:
             return {}
-        answers = self.writer.sequence(connection, [_draft(row) for row in rows], head=head)
-        if any(isinstance(given, Entry) and given.index % _SWEEP_EVERY == 0 for given in answers):
-            stage.sweep(connection)
-        return {row.number: _write(given) for row, given in zip(rows, answers, strict=True)}
+        plan = self.writer.plan(connection, [_draft(row) for row in rows], head=found.head)
+        answers = {row.number: given for row, given in zip(rows, plan.answers, strict=True)}
+        found.growth = plan.growth
+        found.answers = {number: _write(given) for number, given in answers.items()}
+        return answers
 
     def _alone(self, connection: Connection, row: Waiting) -> None:
         try:
             with stage.batch(connection) as found:
                 # Whoever gave up meanwhile is not written.
-                own = [item for item in found.rows if item.number == row.number]
-                found.answers = self._answers(connection, own, found.head)
+                self._plan(connection, found, [item for item in found.rows if item.number == row.number])
         except (DataError, IntegrityError) as problem:
-            stage.tell(connection, {row.number: _write(explain(problem, self.engine))})
+            stage.tell(connection, {row.number: _refused(explain(problem, self.lines.engine))})
 
 
 def _draft(row: Waiting) -> Draft:
     return Draft(event=json.loads(row.event), uses=json.loads(row.uses), at=from_text(row.at))
 
 
-def _write(given: Entry | Refusal | StoreError) -> str:
-    if isinstance(given, Entry):
-        return json.dumps({"leaf": given.leaf.decode()})
-    if isinstance(given, ThsafeError):
-        return json.dumps({"error": type(given).__name__, **{name: getattr(given, name) for name in _SAID}})
-    return json.dumps({"error": type(given).__name__, "message": str(given)})
+def _write(given: Entry | Refusal) -> int | str:
+    return given.index if isinstance(given, Entry) else _refused(given)
 
 
-def _read(answer: str) -> Entry:
+def _refused(problem: Exception) -> str:
+    said = (
+        {name: getattr(problem, name) for name in _SAID}
+        if isinstance(problem, ThsafeError)
+        else {"message": str(problem)}
+    )
+    return json.dumps({"error": type(problem).__name__, **said})
+
+
+def _read(answer: Answer) -> Entry | Exception:
+    if isinstance(answer, bytes):
+        return entry_of_leaf(answer)
     said: dict[str, Json] = json.loads(answer)
-    if "leaf" in said:
-        return entry_of_leaf(said["leaf"].encode())
-    raise _REFUSALS[said.pop("error")](said.pop("message"), **said)
+    return _REFUSALS[str(said.pop("error"))](said.pop("message"), **said)

@@ -13,10 +13,10 @@ from thsafe.core.clock import Clock, to_text
 from thsafe.core.errors import ConsentRefused, LedgerBroken, StoreError
 from thsafe.ledger import merkle, personal
 from thsafe.ledger.entry import Draft, Entry, entry_of, row_of
-from thsafe.ledger.merkle import Frontier, Node
+from thsafe.ledger.merkle import Frontier
 from thsafe.ledger.note import Checkpoint, parse_checkpoint, sign_checkpoint
 from thsafe.store import schema
-from thsafe.store.growth import Row, grow, read_head
+from thsafe.store.growth import Growth, Row, grow, read_head
 from thsafe.store.outputs import insert_output
 
 _SKEW = timedelta(seconds=2)
@@ -33,6 +33,18 @@ Refusal = ConsentRefused | TypeError | ValueError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What becomes of drafts."""
+
+    answers: tuple[Entry | Refusal, ...]
+    """One for each draft."""
+    growth: Growth | None
+    """What is to be written; nothing where all were refused."""
+    sealed: tuple[personal.Sealed | None, ...]
+    """Personal fields, for each entry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
     """Writes to one log; ``connection`` is always one that ``writing`` opened."""
 
@@ -45,30 +57,36 @@ class Writer:
         head = read_head(connection)
         # Read now: it may have taken long until the database was ours.
         check_clock(self.clock(), str(head["last_at"]))
+        plan = self.plan(connection, drafts, head=head)
         entries = []
-        for answer in self.sequence(connection, drafts, head=head):
+        for answer in plan.answers:
             if isinstance(answer, Exception):
                 raise answer
             entries.append(answer)
+        if plan.growth is not None:
+            grow(connection, plan.growth)
+        for draft, entry, sealed in zip(drafts, entries, plan.sealed, strict=True):
+            if draft.output is not None:
+                insert_output(connection, replace(draft.output, ledger_index=entry.index))
+            if sealed is not None:
+                personal.store(connection, entry.index, sealed)
         return tuple(entries)
 
-    def sequence(
-        self, connection: Connection, drafts: Sequence[Draft], *, head: Row | None = None
-    ) -> tuple[Entry | Refusal, ...]:
-        """Write the drafts that can be, in order; those that cannot get the error as their answer.
+    def plan(self, connection: Connection, drafts: Sequence[Draft], *, head: Row) -> Plan:
+        """Place the drafts that can be written, in order; those that cannot get the error as their answer.
 
-        Their clocks were looked at before. ``head`` is the log's, if it was read in this transaction.
+        Their clocks were looked at before.
 
         Raises:
             LedgerBroken: ``log.head``: nothing can be appended at all.
         """
-        if head is None:
-            head = read_head(connection)
         frontier, last_at, now = _frontier(head), str(head["last_at"]), self.clock()
         counts: dict[str, int] = {}
         answers: list[Entry | Refusal] = []
-        written: list[tuple[Draft, Entry, personal.Sealed | None]] = []
-        nodes: list[tuple[Node, bytes]] = []
+        seals: list[personal.Sealed | None] = []
+        entries: list[Row] = []
+        nodes: list[Row] = []
+        used_up: list[Row] = []
         sealing = False
         for draft in drafts:
             # In text the order of times is that of the alphabet; within the tolerance time stands still.
@@ -84,21 +102,19 @@ class Writer:
             counts |= uses
             last_at = at
             frontier, made = frontier.append(bytes.fromhex(entry.leaf_hash))
-            nodes += made
+            nodes += [{"number": merkle.number(node), "hash": value} for node, value in made]
+            entries.append(row_of(entry))
+            used_up += [{"consent": consent, "position": entry.index} for consent in draft.uses]
             answers.append(entry)
-            written.append((draft, entry, sealed))
+            seals.append(sealed)
             sealing = sealing or entry.type in _SEALING or frontier.size % _CHECKPOINT_EVERY == 0
-        if not written:
-            return tuple(answers)
+        if not entries:
+            return Plan(answers=tuple(answers), growth=None, sealed=())
         root = frontier.root()
         new_head = {"size": frontier.size, "root": root, "frontier": frontier.packed(), "last_at": last_at}
-        rows = [{"number": merkle.number(node), "hash": value} for node, value in nodes]
-        grow(connection, [row_of(entry) for _, entry, _ in written], rows, new_head)
-        for draft, entry, sealed in written:
-            _attach(connection, draft, entry, sealed)
-        if sealing and self.key is not None:
-            self.seal(connection, size=frontier.size, root=root)
-        return tuple(answers)
+        checkpoint = self._signed(frontier.size, root, self.key) if sealing and self.key is not None else None
+        growth = Growth(entries=entries, nodes=nodes, uses=used_up, checkpoint=checkpoint, head=new_head)
+        return Plan(answers=tuple(answers), growth=growth, sealed=tuple(seals))
 
     def seal(self, connection: Connection, *, size: int, root: bytes) -> Checkpoint:
         """Sign and keep a state of the log, or give back the checkpoint that it has already."""
@@ -111,10 +127,13 @@ class Writer:
                 code="log.no-key",
                 next_step="make the keys of this installation: thsafe keys new",
             )
-        checkpoint = sign_checkpoint(self.origin, size, root, self.key)
-        row = {"size": size, "at": to_text(self.clock()), "note": checkpoint.note}
+        row = self._signed(size, root, self.key)
         connection.execute(insert(schema.checkpoint).values(row))
-        return checkpoint
+        return parse_checkpoint(row["note"])
+
+    def _signed(self, size: int, root: bytes, key: Ed25519PrivateKey) -> Row:
+        note = sign_checkpoint(self.origin, size, root, key).note
+        return {"size": size, "at": to_text(self.clock()), "note": note}
 
 
 def latest_for(now: datetime) -> str:
@@ -184,14 +203,3 @@ def _seal_personal(connection: Connection, draft: Draft) -> personal.Sealed | No
     if draft.subject is None:
         raise ValueError("personal fields need a subject: without one they could never be erased")
     return personal.seal(connection, draft.subject, draft.personal)
-
-
-def _attach(connection: Connection, draft: Draft, entry: Entry, sealed: personal.Sealed | None) -> None:
-    """The rows that refer to an entry, once it is there."""
-    if draft.uses:
-        rows = [{"consent": consent, "position": entry.index} for consent in draft.uses]
-        connection.execute(insert(schema.consent_use), rows)
-    if draft.output is not None:
-        insert_output(connection, replace(draft.output, ledger_index=entry.index))
-    if sealed is not None:
-        personal.store(connection, entry.index, sealed)

@@ -109,17 +109,6 @@ def reading(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
-@contextmanager
-def talking(engine: Engine) -> Iterator[Connection]:
-    """A connection on which each statement is a transaction of its own; for ``thsafe.store.stage``.
-
-    Raises:
-        StoreError: the database is locked, read-only, full or gone.
-    """
-    with translated(engine), engine.connect() as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")
-
-
 def scrub(engine: Engine) -> None:
     """After an erasure: leave no copy of the deleted bytes in SQLite's write-ahead log."""
     if engine.dialect.name == "sqlite":
@@ -211,7 +200,9 @@ def _patiently(call: Callable[[], object]) -> None:
 
 def _open_postgresql(address: URL) -> Engine:
     try:
-        engine = create_engine(address.set(drivername="postgresql+psycopg"))
+        # What is said often is prepared by name (``thsafe.store.driver``): the driver's own way of doing so makes the
+        # server forget all names whenever a transaction was undone.
+        engine = create_engine(address.set(drivername="postgresql+psycopg"), connect_args={"prepare_threshold": None})
     except (ImportError, NoSuchModuleError) as problem:
         raise MissingError(
             "The PostgreSQL driver is not installed.",
@@ -237,25 +228,40 @@ def _note_use(_connection: object, entry: ConnectionPoolEntry) -> None:
 
 
 def _look_whether_it_lives(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: object) -> None:
-    # The server may have been restarted since; asked only after a rest, for writers in a row it would be a cost.
-    # A server that ends says so on each connection: what lies there unread costs no round trip to notice.
-    rested = time.monotonic() - entry.info.get(_LAST_USED, math.inf) >= _REST_SECONDS
-    if not rested and not _has_been_told(connection):
-        return
+    rested = time.monotonic() - entry.info.get(_LAST_USED, math.inf)
+    if not is_alive(connection, rested=rested):
+        raise DisconnectionError
+
+
+def is_alive(connection: DBAPIConnection | None, *, rested: float) -> bool:
+    """Whether PostgreSQL still listens on a connection that was not used for so many seconds.
+
+    The server may have been restarted since; asked only after a rest, for writers in a row it would be a cost. A server
+    that ends says so on each connection: what lies there unread costs no round trip to notice.
+    """
+    if connection is None:
+        return False
+    if rested < _REST_SECONDS and not _has_been_told(connection):
+        return True
     try:
         cursor = connection.cursor()
         cursor.execute("SELECT 1")
         cursor.close()
         connection.rollback()
-    except Exception as problem:  # whatever it is, this connection is of no use
-        raise DisconnectionError from problem
+    except Exception:  # noqa: BLE001 - whatever it is, this connection is of no use
+        return False
+    return True
 
 
 def _has_been_told(connection: DBAPIConnection) -> bool:
     """Whether the server sent something on a connection that asked for nothing: as a rule, that it is closed."""
-    with selectors.DefaultSelector() as selector:
+    with _Selector() as selector:
         selector.register(connection.fileno(), selectors.EVENT_READ)
         return bool(selector.select(0))
+
+
+# For a single look, where there is a choice, the one that asks the kernel once.
+_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.DefaultSelector)
 
 
 def _unknown_url(url: str) -> StoreError:

@@ -1,72 +1,96 @@
-"""What one transaction adds to the log: entries, nodes of the tree, and the new head.
+"""What one transaction adds to the log: entries, nodes of the tree, uses of consents, a checkpoint, and the new head.
 
-PostgreSQL takes all of it in one statement, said to the driver itself: it is said while every other writer waits, and
-what SQLAlchemy does around three statements takes longer than the server needs for them.
+To PostgreSQL it is said in one script, to the driver itself: every other writer waits meanwhile, and what SQLAlchemy
+does around five statements takes longer than the server needs for them.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
 from thsafe.store import schema
-from thsafe.store.driver import driver_of
+from thsafe.store.driver import Statement, ask, say
+
+Row = Mapping[str, Any]
 
 _HEAD = select(schema.head)
 _SET_HEAD = update(schema.head)
 _ADD_ENTRIES = insert(schema.entry)
 _ADD_NODES = insert(schema.node)
+_ADD_USES = insert(schema.consent_use)
+# Of a size that was sealed before, the checkpoint that others may have seen stays.
+_ADD_CHECKPOINT = insert(schema.checkpoint).prefix_with("OR IGNORE", dialect="sqlite")
 
 _HEAD_COLUMNS: Final = ("size", "root", "frontier", "last_at")
-READ_HEAD: Final = f"SELECT {', '.join(_HEAD_COLUMNS)} FROM log_head"  # noqa: S608 - names of columns
-_GROW = """
-WITH entries AS (
-    INSERT INTO log_entry (position, leaf_hash, at, type, job, sha256, leaf)
-    SELECT position, decode(leaf_hash, 'hex'), at, type, job, sha256, decode(leaf, 'hex')
-    FROM json_to_recordset(%(entries)s::json)
-    AS given(position bigint, leaf_hash text, at text, type text, job text, sha256 text, leaf text)
-), nodes AS (
-    INSERT INTO log_node (number, hash)
-    SELECT number, decode(hash, 'hex') FROM json_to_recordset(%(nodes)s::json) AS given(number bigint, hash text)
-)
-UPDATE log_head SET size = %(size)s, root = %(root)s, frontier = %(frontier)s, last_at = %(last_at)s
-"""
+PREPARE: Final = f"""
+PREPARE log_head AS SELECT {", ".join(_HEAD_COLUMNS)} FROM log_head;
 
-Row = Mapping[str, Any]
+PREPARE log_add_entry (bigint, bytea, text, text, text, text, bytea) AS
+INSERT INTO log_entry (position, leaf_hash, at, type, job, sha256, leaf) VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+PREPARE log_add_node (bigint, bytea) AS INSERT INTO log_node (number, hash) VALUES ($1, $2);
+
+PREPARE log_add_use (text, bigint) AS INSERT INTO consent_use (consent, position) VALUES ($1, $2);
+
+PREPARE log_add_checkpoint (bigint, text, text) AS
+INSERT INTO log_checkpoint (size, at, note) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
+
+PREPARE log_set_head (bigint, bytea, bytea, text) AS
+UPDATE log_head SET size = $1, root = $2, frontier = $3, last_at = $4;
+"""  # noqa: S608 - names of columns
+"""For whoever says ``EXECUTE log_head`` or ``script_of`` (``thsafe.store.driver``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """Rows by the names of the columns of ``thsafe.store.schema``, in their order."""
+
+    entries: Sequence[Row]
+    nodes: Sequence[Row]
+    uses: Sequence[Row]
+    checkpoint: Row | None
+    head: Row
 
 
 def read_head(connection: Connection) -> Row:
     """Size, root, frontier and time of the log, in the caller's transaction."""
     if connection.dialect.name != "postgresql":
         return dict(connection.execute(_HEAD).mappings().one())
-    with driver_of(connection) as driver:
-        return head_of(driver.execute(READ_HEAD, prepare=True).fetchone())
+    (rows,) = ask(connection, ("EXECUTE log_head",), prepare=(PREPARE,))
+    return head_of(rows)
 
 
-def head_of(row: Sequence[Any] | None) -> Row:
-    """What ``READ_HEAD`` gave, by the names of its columns."""
-    if row is None:
-        raise LookupError("the log has no head")
+def head_of(rows: Sequence[Sequence[Any]]) -> Row:
+    """What ``EXECUTE log_head`` gave, by the names of its columns."""
+    (row,) = rows
     return dict(zip(_HEAD_COLUMNS, row, strict=True))
 
 
-def grow(connection: Connection, entries: Sequence[Row], nodes: Sequence[Row], head: Row) -> None:
-    """Add rows of ``schema.entry`` and ``schema.node``, and set the head, in the caller's transaction."""
+def grow(connection: Connection, growth: Growth) -> None:
+    """Write it, in the caller's transaction."""
     if connection.dialect.name == "postgresql":
-        given = {**head, "entries": _as_json(entries), "nodes": _as_json(nodes)}
-        with driver_of(connection) as driver:
-            driver.execute(_GROW, given, prepare=True)
+        say(connection, *script_of(growth), prepare=(PREPARE,))
         return
-    connection.execute(_ADD_ENTRIES, entries)
-    if nodes:
-        connection.execute(_ADD_NODES, nodes)
-    connection.execute(_SET_HEAD, head)
+    connection.execute(_ADD_ENTRIES, growth.entries)
+    if growth.nodes:
+        connection.execute(_ADD_NODES, growth.nodes)
+    if growth.uses:
+        connection.execute(_ADD_USES, growth.uses)
+    if growth.checkpoint is not None:
+        connection.execute(_ADD_CHECKPOINT, growth.checkpoint)
+    connection.execute(_SET_HEAD, growth.head)
 
 
-def _as_json(rows: Iterable[Row]) -> str:
-    return json.dumps(
-        [{name: value.hex() if isinstance(value, bytes) else value for name, value in row.items()} for row in rows]
-    )
+def script_of(growth: Growth) -> list[Statement]:
+    """What is said to PostgreSQL."""
+    script: list[Statement] = [("EXECUTE log_add_entry", *row.values()) for row in growth.entries]
+    script += [("EXECUTE log_add_node", *row.values()) for row in growth.nodes]
+    script += [("EXECUTE log_add_use", *row.values()) for row in growth.uses]
+    if growth.checkpoint is not None:
+        script.append(("EXECUTE log_add_checkpoint", *growth.checkpoint.values()))
+    script.append(("EXECUTE log_set_head", *growth.head.values()))
+    return script

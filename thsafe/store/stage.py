@@ -9,59 +9,67 @@ crash of the server was not acknowledged to its writer, who gets an error.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from thsafe.core.types import Json
-from thsafe.store.driver import driver_of
+from thsafe.store import growth
+from thsafe.store.driver import Rows, Statement, ask, say, undo
 from thsafe.store.engine import LOCK, STALLED_SECONDS
-from thsafe.store.growth import READ_HEAD, Row, head_of
-
-if TYPE_CHECKING:
-    import psycopg
+from thsafe.store.growth import Growth, Row
 
 _BATCH = 500
 _KEPT = "1 hour"
 """Answers that nobody came for, since their writer died, go after this time."""
 
-# All of this is said to the driver itself, several statements at a time where none waits for another's answer: what is
-# usually done around a statement would cost more than the server's work. Times are compared byte by byte, whatever the
-# database's language.
-_PUT = """
-INSERT INTO log_stage (event, uses, at)
-SELECT %(event)s, %(uses)s, %(at)s FROM log_head WHERE last_at COLLATE "C" <= %(latest)s
-RETURNING number
-"""
-_ELECT = f"""
-SELECT CASE WHEN pg_try_advisory_lock({LOCK}) THEN true
-ELSE (SELECT false FROM pg_advisory_xact_lock_shared({LOCK})) END
-"""  # noqa: S608 - a constant number
-_INSIST = f"SELECT true FROM pg_advisory_lock({LOCK})"  # noqa: S608 - as above
-_RESIGN = f"SELECT pg_advisory_unlock({LOCK})"
-_TAKE = "DELETE FROM log_stage WHERE number = %(own)s AND answer IS NOT NULL RETURNING answer"
-_WITHDRAW = "DELETE FROM log_stage WHERE number = %(own)s AND answer IS NULL"
-_LIMIT = f"SET LOCAL idle_in_transaction_session_timeout = '{STALLED_SECONDS}s'"
-# A row that its writer is just withdrawing is left to it.
-_WAITING = f"""
-SELECT number, event, uses, at FROM log_stage WHERE answer IS NULL
-ORDER BY number LIMIT {_BATCH} FOR UPDATE SKIP LOCKED
-"""  # noqa: S608 - as above
-_ANSWER = """
-UPDATE log_stage SET answer = given.value
-FROM json_each_text(%(answers)s::json) AS given WHERE log_stage.number = given.key::bigint
-"""
-_SWEEP = f"DELETE FROM log_stage WHERE answer IS NOT NULL AND staged_at < now() - interval '{_KEPT}'"  # noqa: S608
+_DOOR = LOCK ^ 1
+"""Held by the sequencer along with the lock: those who wait for it to be done wait here, and so are in nobody's way who
+tries to get the lock. The lock is let go of first: whoever comes in finds it free."""
+
+# Times are compared byte by byte, whatever the database's language. An answer is the place of the entry, whose leaf is
+# read by whoever comes for it, or a refusal in JSON. A row that its writer is just withdrawing is left to it.
+_STATEMENTS = f"""
+PREPARE log_put (bigint, text, text, text, text) AS
+INSERT INTO log_stage (number, event, uses, at) SELECT $1, $2, $3, $4 FROM log_head WHERE last_at COLLATE "C" <= $5
+RETURNING number;
+
+PREPARE log_pass AS SELECT pg_advisory_unlock_shared({_DOOR}) FROM pg_advisory_lock_shared({_DOOR});
+
+PREPARE log_elect (bigint) AS SELECT CASE
+WHEN NOT EXISTS (SELECT FROM log_stage WHERE number = $1) THEN false
+WHEN pg_try_advisory_lock({LOCK}) THEN (SELECT true FROM pg_advisory_lock({_DOOR}))
+ELSE (SELECT NOT pg_advisory_unlock_shared({_DOOR}) FROM pg_advisory_lock_shared({_DOOR})) END;
+
+PREPARE log_insist AS SELECT (SELECT true FROM pg_advisory_lock({_DOOR})) FROM pg_advisory_lock({LOCK});
+
+PREPARE log_resign AS SELECT pg_advisory_unlock({LOCK}), pg_advisory_unlock({_DOOR});
+
+PREPARE log_take (bigint) AS
+WITH taken AS (DELETE FROM log_stage WHERE number = $1 AND answer IS NOT NULL RETURNING answer)
+SELECT answer, (SELECT leaf FROM log_entry WHERE position = CASE WHEN left(answer, 1) <> '{{' THEN answer::bigint END)
+FROM taken;
+
+PREPARE log_withdraw (bigint) AS DELETE FROM log_stage WHERE number = $1 AND answer IS NULL RETURNING number;
+
+PREPARE log_waiting AS SELECT number, event, uses, at FROM log_stage WHERE answer IS NULL
+ORDER BY staged_at LIMIT {_BATCH} FOR UPDATE SKIP LOCKED;
+
+PREPARE log_answer (json) AS UPDATE log_stage SET answer = given.value, event = ''
+FROM json_each_text($1) AS given WHERE log_stage.number = given.key::bigint;
+
+PREPARE log_sweep AS DELETE FROM log_stage WHERE answer IS NOT NULL AND staged_at < now() - interval '{_KEPT}';
+"""  # noqa: S608 - constants
+_BEGIN = ("BEGIN",), (f"SET LOCAL idle_in_transaction_session_timeout = '{STALLED_SECONDS}s'",)
 
 # Where another tidies, or the rows are not this user's, nothing is done; the file is not cut, for which all would wait.
 _TIDY = "VACUUM (SKIP_LOCKED, TRUNCATE false) log_stage"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """One staged event."""
 
@@ -74,110 +82,118 @@ class Waiting:
     """Its writer's clock, RFC 3339."""
 
 
+Answer = bytes | str
+"""The leaf of an entry, or JSON that says why there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """How it stands with one's event after one's turn came."""
+
+    staged: bool = True
+    """False where the log has a later time than its writer."""
+    elected: bool
+    """Whether one is the sequencer now."""
+    answer: Answer | None
+
+
 @dataclass(slots=True, kw_only=True)
 class Batch:
-    """What the sequencer has in hand."""
+    """What the sequencer has in hand, and what it wants to be written with the commit."""
 
-    rows: tuple[Waiting, ...]
+    rows: Sequence[Waiting]
     """Those that wait longest, in order; nobody else's until the transaction ends."""
     head: Row
     """Of the log, in the same transaction."""
-    answers: Mapping[int, str] = field(default_factory=dict)
-    """By number: what their writers are told with the commit."""
+    growth: Growth | None = None
+    answers: Mapping[int, int | str] = field(default_factory=dict)
+    """By number: the place of the entry, or JSON that says why there is none."""
 
 
-def put(connection: Connection, *, event: str, uses: str, at: str, latest: str) -> int | None:
-    """Stage an event; returns its number, or None where the log has a later time than ``latest``."""
-    with driver_of(connection) as driver:
-        fields = {"event": event, "uses": uses, "at": at, "latest": latest}
-        number: int | None = _first(driver.execute(_PUT, fields, prepare=True))
-    return number
+def enter(connection: Connection, number: int, *, event: str, uses: str, at: str, latest: str) -> Turn:
+    """Stage an event, then become the sequencer, or wait until whoever is it has answered a batch.
+
+    Args:
+        connection: a line of one's own (``thsafe.store.lines``).
+        number: chosen by its writer at random, who can so withdraw the event whatever becomes of the connection.
+        event: JSON.
+        uses: JSON: consent id -> limit.
+        at: its writer's clock, RFC 3339.
+        latest: the latest time that the log may have.
+    """
+    _, given, _, _, first, ((elected,),), second = _ask(
+        connection,
+        ("BEGIN",),
+        ("EXECUTE log_put", number, event, uses, at, latest),
+        ("COMMIT",),
+        # Whoever is the sequencer now may have begun too soon to see it. The next one does: oneself, or another.
+        ("EXECUTE log_pass",),
+        ("EXECUTE log_take", number),
+        ("EXECUTE log_elect", number),
+        ("EXECUTE log_take", number),
+    )
+    return Turn(staged=bool(given), elected=elected, answer=_answer(first or second))
 
 
-def take(connection: Connection, number: int) -> str | None:
+def take(connection: Connection, number: int) -> Answer | None:
     """The answer to a staged event, once there is one; it can be taken once."""
-    with driver_of(connection) as driver:
-        answer: str | None = _first(driver.execute(_TAKE, {"own": number}, prepare=True))
-    return answer
+    (answer,) = _ask(connection, ("EXECUTE log_take", number))
+    return _answer(answer)
 
 
 def withdraw(connection: Connection, number: int) -> bool:
-    """Take a staged event back; False if it has been answered already."""
-    with driver_of(connection) as driver:
-        return bool(driver.execute(_WITHDRAW, {"own": number}).rowcount == 1)
+    """Take a staged event back; False if it has been answered already, or never was staged."""
+    (gone,) = _ask(connection, ("EXECUTE log_withdraw", number))
+    return bool(gone)
 
 
-def elect(connection: Connection, *, insist: bool) -> bool:
-    """Become the sequencer (True), or wait until whoever is it has answered a batch (False).
-
-    Args:
-        connection: one of ``talking``.
-        insist: wait for the lock itself.
-    """
-    with driver_of(connection) as driver:
-        return bool(_first(driver.execute(_INSIST if insist else _ELECT, prepare=True)))
-
-
-def elect_or_take(connection: Connection, number: int) -> tuple[bool, str | None]:
-    """The same, and whoever was not elected takes the answer to its event, if there is one now."""
-    with driver_of(connection) as driver, driver.pipeline():
-        elected = driver.execute(_ELECT, prepare=True)
-        taken = driver.execute(_TAKE, {"own": number}, prepare=True)
-        return bool(_first(elected)), _first(taken)
+def insist(connection: Connection, number: int) -> Turn:
+    """Become the sequencer, however long it takes."""
+    _, answer = _ask(connection, ("EXECUTE log_insist",), ("EXECUTE log_take", number))
+    return Turn(elected=True, answer=_answer(answer))
 
 
 def resign(connection: Connection) -> None:
     """Let another be the sequencer."""
-    with driver_of(connection) as driver:
-        driver.execute(_RESIGN)
+    _say(connection, ("EXECUTE log_resign",))
 
 
 @contextmanager
-def batch(connection: Connection, *, last: bool = False) -> Iterator[Batch]:
-    """One durable transaction of the sequencer, on a connection of ``talking``.
+def batch(connection: Connection, *, own: int | None = None) -> Iterator[Batch]:
+    """One durable transaction of the sequencer.
 
     Args:
         connection: of the sequencer.
-        last: resign with the commit.
+        own: number of its own event; it resigns with the commit and takes the answer.
 
     Yields:
-        Events, and room for their answers.
+        Events, and room for what becomes of them.
     """
-    with driver_of(connection) as driver:
-        try:
-            with driver.pipeline():
-                driver.execute("BEGIN")
-                driver.execute(_LIMIT)
-                waiting = driver.execute(_WAITING, prepare=True)
-                head = driver.execute(READ_HEAD, prepare=True)
-                rows = tuple(
-                    Waiting(number=number, event=event, uses=uses, at=at)
-                    for number, event, uses, at in waiting.fetchall()
-                )
-                found = Batch(rows=rows, head=head_of(head.fetchone()))
-            yield found
-            with driver.pipeline():
-                if found.answers:
-                    _tell(driver, found.answers)
-                driver.execute("COMMIT")
-                if last:
-                    driver.execute(_RESIGN)
-        except BaseException:
-            if not connection.invalidated and not driver.closed:
-                driver.execute("ROLLBACK")
-            raise
+    try:
+        *_, rows, head = _ask(connection, *_BEGIN, ("EXECUTE log_waiting",), ("EXECUTE log_head",))
+        found = Batch(rows=[Waiting(*row) for row in rows], head=growth.head_of(head))
+        yield found
+        script: list[Statement] = [] if found.growth is None else growth.script_of(found.growth)
+        if found.answers:
+            script.append(_answering(found.answers))
+        script.append(("COMMIT",))
+        if own is not None:
+            # Taken afterwards: whoever is interrupted between the two finds it.
+            script += [("EXECUTE log_resign",), ("EXECUTE log_take", own)]
+        _say(connection, *script)
+    except BaseException:
+        undo(connection)
+        raise
 
 
 def tell(connection: Connection, answers: Mapping[int, str]) -> None:
     """Tell writers what became of their events, in no batch."""
-    with driver_of(connection) as driver:
-        _tell(driver, answers)
+    _say(connection, _answering(answers))
 
 
 def sweep(connection: Connection) -> None:
     """Remove the answers of writers that died."""
-    with driver_of(connection) as driver:
-        driver.execute(_SWEEP)
+    _say(connection, ("EXECUTE log_sweep",))
 
 
 def tidy(connection: Connection) -> None:
@@ -186,15 +202,22 @@ def tidy(connection: Connection) -> None:
     The server does so by itself once a minute at most. Until then every sequencer reads through what all writers of
     that minute have left behind: after a few thousand appends that takes longer than all else.
     """
-    with suppress(DBAPIError), driver_of(connection) as driver:  # what was answered stays answered
-        driver.execute(_TIDY)
+    with suppress(DBAPIError):  # what was answered stays answered
+        _say(connection, (_TIDY,))
 
 
-def _tell(driver: psycopg.Connection, answers: Mapping[int, str]) -> None:
+_ask = partial(ask, prepare=(growth.PREPARE, _STATEMENTS))
+_say = partial(say, prepare=(growth.PREPARE, _STATEMENTS))
+
+
+def _answering(answers: Mapping[int, int | str]) -> Statement:
     # One JSON text: the driver would quote an array of texts letter by letter.
-    driver.execute(_ANSWER, {"answers": json.dumps(answers)}, prepare=True)
+    return "EXECUTE log_answer", json.dumps(answers)
 
 
-def _first(cursor: psycopg.Cursor) -> Json:
-    row = cursor.fetchone()
-    return None if row is None else row[0]
+def _answer(rows: Rows) -> Answer | None:
+    if not rows:
+        return None
+    ((refusal, leaf),) = rows
+    answer: Answer = refusal if leaf is None else leaf
+    return answer

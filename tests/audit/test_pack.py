@@ -20,7 +20,7 @@ from thsafe.audit.pack import write_pack
 from thsafe.audit.run import run_audit
 from thsafe.core.errors import InputError, LedgerBroken, StoreError
 from thsafe.core.ids import new_manifest_label
-from thsafe.ledger.note import parse_checkpoint
+from thsafe.ledger.note import parse_checkpoint, sign_checkpoint
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 
@@ -158,13 +158,45 @@ def test_the_next_pack_proves_that_the_log_only_grew(house, pack, tmp_path):
     assert any("extends the 5 entries" in line for line in said)
     assert "the last pack's checkpoint is the one given" in said
     earlier = house.ledger.checkpoints()[0].note
-    with pytest.raises(verify_pack.Broken, match="neither"):
+    with pytest.raises(verify_pack.Broken, match="does not speak of"):
         verify_pack.verify(second, made.key, known=earlier)
     (tmp_path / "no.zip").write_bytes(b"no")
     with pytest.raises(InputError) as caught:
         make(house, tmp_path / "third.zip", previous=tmp_path / "no.zip")
     assert caught.value.code == "audit.previous-pack"
     assert not (tmp_path / "third.zip").exists()
+
+
+def test_a_pack_speaks_of_every_checkpoint_that_a_witness_holds(house, tmp_path):
+    house.publish("a.mp4")
+    kept = house.ledger.checkpoint()
+    house.publish("b.mp4")
+    later, path = house.ledger.checkpoint(), tmp_path / "pack.zip"
+    house.publish("c.mp4")
+    forged = sign_checkpoint(house.ledger.origin, 2, b"\1" * 32, KEY)
+    stranger = sign_checkpoint("thsafe/other", 2, b"\1" * 32, KEY)
+    made = make(house, path, witnessed=(later, kept, kept, forged, stranger))
+    said = verify_pack.verify(path, made.key, known=kept.note)
+    assert said[5:7] == [
+        "it extends 2 checkpoints that witnesses hold",
+        "it extends the 2 entries of the checkpoint given",
+    ]
+    for given, words in (
+        (forged.note, "rewritten"),
+        (sign_checkpoint(house.ledger.origin, 3, b"\1" * 32, KEY).note, "ask for a pack made with --witness"),
+        (stranger.note, "another log"),
+        ("no note", "given checkpoint cannot be read"),
+    ):
+        with pytest.raises(verify_pack.Broken, match=words):
+            verify_pack.verify(path, made.key, known=given)
+
+    def rewritten(files):
+        items = json.loads(files["log/witnessed.json"])
+        files["log/witnessed.json"] = json.dumps([{**items[0], "path": items[1]["path"]}]).encode()
+
+    rewrite(path, rewritten, KEY)
+    with pytest.raises(verify_pack.Broken, match="rewritten"):
+        verify_pack.verify(path, made.key)
 
 
 def test_a_log_that_is_not_the_last_packs_gets_no_pack(house, pack, tmp_path, monkeypatch):

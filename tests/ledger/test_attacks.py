@@ -217,6 +217,36 @@ def test_head_that_cannot_be_appended_to(witnessed):
     assert caught.value.code == "log.head"
 
 
+@pytest.mark.parametrize("change", [{"size": 99}, {"size": 8}, {"root": b"\0" * 32}, {"frontier": b"\0" * 33}])
+def test_head_that_is_not_that_of_the_entries_is_not_signed(witnessed, tmp_path, change):
+    tamper(witnessed, update(schema.head).values(**change))
+    for seal in (witnessed.checkpoint, lambda: witness(witnessed, tmp_path / "new witness")):
+        with pytest.raises(LedgerBroken) as caught:
+            seal()
+        assert caught.value.code == "log.head"
+    assert not (tmp_path / "new witness").exists()
+
+
+def test_log_without_a_head(witnessed, any_home):
+    tamper(witnessed, delete(schema.head))
+    with pytest.raises(LedgerBroken) as caught:
+        Ledger.open(any_home)
+    assert caught.value.code == "log.head"
+
+
+def test_columns_of_another_kind_are_compared_all_the_same(log):
+    for number in range(3):
+        log.append({"type": "verify", "n": number})
+    if log._engine.dialect.name != "sqlite":
+        pytest.skip("only SQLite keeps text in a column of bytes")
+    tamper(log, text("UPDATE log_entry SET leaf = 'x' WHERE position = 1"))
+    assert codes(log) >= {"ENTRY"}
+    tamper(log, text("UPDATE log_entry SET at = x'00' WHERE position = 1"))
+    with pytest.raises(LedgerBroken) as caught:
+        log.verify()
+    assert caught.value.code == "log.unreadable"
+
+
 def test_holes_in_the_tree_stop_proofs(witnessed):
     tamper(witnessed, delete(schema.node))
     with pytest.raises(LedgerBroken) as caught:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from thsafe.audit.model import AuditedOutput, FileState, Finding, Judgement, StrayFile, Verdict
+from thsafe.audit.record import LOG_BROKEN
 from thsafe.audit.replay import Decisions, Replay
 from thsafe.ledger.check import LogReport
 
@@ -33,9 +34,15 @@ def findings_of(
 ) -> tuple[Finding, ...]:
     """All exceptions, by gravity and then by place in the log."""
     found = [*_of_log(log, failures), *_of_decisions(decisions), *_of_files(strays, unreadable)]
+    found += _of_broken_log(outputs)
     for output in outputs:
         found += _of_output(output)
-    return tuple(sorted(found, key=lambda item: (_ORDER[item.severity], item.index is None, item.index or 0)))
+    return tuple(sorted(found, key=_gravest_first))
+
+
+def _gravest_first(item: Finding) -> tuple[int, bool, bool, int]:
+    # A log that does not verify comes before all that rests on it.
+    return _ORDER[item.severity], not item.code.startswith("log."), item.index is None, item.index or 0
 
 
 def grouped(judgements: Iterable[Judgement]) -> list[tuple[Verdict, str, list[str]]]:
@@ -61,6 +68,16 @@ def _of_log(log: LogReport, failures: Mapping[str, int]) -> Iterator[Finding]:
         yield Finding(severity="low", code="job.failed", words=f"Generation failed {times}: {reason}.")
     if refused := log.counts.get("refusal", 0):
         yield Finding(severity="low", code="job.refused", words=f"The gate refused {refused} of the jobs it was asked.")
+
+
+def _of_broken_log(outputs: Sequence[AuditedOutput]) -> Iterator[Finding]:
+    """What fails for no other reason than the log: one finding, not one for each output."""
+    failing = [item.rule for output in outputs for item in output.judgements if item.reason == LOG_BROKEN]
+    if failing:
+        count = sum(any(item.reason == LOG_BROKEN for item in output.judgements) for output in outputs)
+        what = "1 output fails" if count == 1 else f"{count} outputs fail"
+        words = f"Because the log does not verify, {what} {', '.join(dict.fromkeys(failing))}."
+        yield Finding(severity="high", code="log.proves-nothing", words=words)
 
 
 def _of_decisions(decisions: Decisions) -> Iterator[Finding]:
@@ -121,7 +138,7 @@ def _of_output(output: AuditedOutput) -> Iterator[Finding]:
         words = "Withdrawn: its process died between the log entry and the file's name, so nothing was published."
         yield finding("low", "output.withdrawn", words)
     for verdict, reason, rules in grouped(output.judgements):
-        if verdict is Verdict.FAIL:
+        if verdict is Verdict.FAIL and reason != LOG_BROKEN:
             code = f"rule.{rules[0]}" if len(rules) == 1 else "rules"
             yield finding("high", code, f"{reason} Fails {', '.join(rules)}.")
     for standing in output.consents:

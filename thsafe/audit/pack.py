@@ -1,7 +1,8 @@
 """The evidence pack: an audit with all it rests on in one signed zip file, which ``verify_pack.py`` checks offline.
 
 Inside: ``report.json``, ``report.html``, ``report.csv``, ``oscal.json``; ``log/`` with a checkpoint, the entries that
-the report speaks of as JSON Lines with inclusion proofs, and the proof that the log extends that of the last pack;
+the report speaks of as JSON Lines with inclusion proofs, and the proofs that the log extends that of the last pack and
+the checkpoints that witnesses hold;
 ``manifests/`` with the C2PA manifest store of each output; ``policies/`` with the present bundle; the verifier itself;
 and ``pack.dsse.json``, an in-toto statement over all of them under the log's key (DSSE v1).
 """
@@ -13,7 +14,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -65,6 +66,7 @@ def write_pack(
     key: Ed25519PrivateKey,
     policies: Mapping[str, str],
     previous: Path | None = None,
+    witnessed: Sequence[Checkpoint] = (),
 ) -> Pack:
     """Write an evidence pack, whole or not at all.
 
@@ -75,6 +77,8 @@ def write_pack(
         key: the log's signing key.
         policies: files of the present policy bundle, by name.
         previous: the last pack; the new one then proves that the log only grew since.
+        witnessed: checkpoints kept outside; it proves the same of each that the log extends, and the report names
+            the others.
 
     Raises:
         InputError: ``audit.previous-pack``: the last pack cannot be read or is not signed by this log.
@@ -83,7 +87,7 @@ def write_pack(
     """
     checkpoint = ledger.checkpoint()
     verifier = str(Verifier.of(ledger.origin, key))
-    contents = _contents(report, ledger, checkpoint, policies, _previous(previous, verifier))
+    contents = _contents(report, ledger, checkpoint, policies, _previous(previous, verifier), witnessed)
     subject: list[dict[str, Json]] = []
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".thsafe-pack-")
@@ -125,6 +129,7 @@ def _contents(
     checkpoint: Checkpoint,
     policies: Mapping[str, str],
     previous: Checkpoint | None,
+    witnessed: Sequence[Checkpoint],
 ) -> Iterator[tuple[str, bytes]]:
     """All signed files in order; one manifest at a time is held in memory."""
     lines = [json.loads(line) for line in as_json_lines(report)]
@@ -141,6 +146,8 @@ def _contents(
     if previous is not None:
         yield "log/previous.note", previous.note.encode()
         yield "log/consistency.json", _json(_extends(ledger, previous, checkpoint))
+    if outside := list(_witnessed(witnessed, ledger, checkpoint)):
+        yield "log/witnessed.json", _json(outside)
     yield "log/entries.jsonl", b"".join(_entries(report, ledger, checkpoint.size))
     for output in report.outputs:
         record = ledger.outputs.by_manifest(output.record.manifest_id)
@@ -195,6 +202,16 @@ def _extends(ledger: Ledger, previous: Checkpoint, checkpoint: Checkpoint) -> li
             next_step="run: thsafe log verify; keep both packs as evidence",
         )
     return path
+
+
+def _witnessed(witnessed: Sequence[Checkpoint], ledger: Ledger, checkpoint: Checkpoint) -> Iterator[Json]:
+    """Checkpoints that witnesses hold, each once, with the proof that the log extends it."""
+    for item in sorted({(item.size, item.note): item for item in witnessed}.values(), key=lambda item: item.size):
+        try:
+            check_checkpoint(item.note, str(ledger.verifier))
+            yield {"note": item.note, "path": _extends(ledger, item, checkpoint)}
+        except (Broken, ValueError, LedgerBroken, StoreError):
+            continue  # another log's, forged or contradicted: the audit's findings say so
 
 
 def _sign(subject: list[dict[str, Json]], predicate: Mapping[str, Json], key: Ed25519PrivateKey) -> bytes:

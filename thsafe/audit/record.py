@@ -9,11 +9,14 @@ from thsafe.audit.answers import Answer, Checker, Facts, beside, decide, failed,
 from thsafe.audit.model import Standing, Verdict
 from thsafe.core.types import Json
 
+LOG_BROKEN = "The log does not verify, so it proves nothing."
+"""The one reason that all outputs share."""
+
 
 def log(_rule: Rule, facts: Facts) -> Answer:
     """A decision was logged before the output, and the log is whole."""
     if not facts.log_intact:
-        return failed("The log does not verify, so it proves nothing.")
+        return failed(LOG_BROKEN)
     if not facts.intent or facts.intent_index is None:
         return failed("No decision is logged for this output.", output=facts.output_index)
     evidence: dict[str, Json] = {

@@ -7,7 +7,7 @@ verifies anyone's media, rules are judged by their dates. Not here: writing it d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from hashlib import sha256
@@ -36,7 +36,7 @@ from thsafe.audit.model import (
 )
 from thsafe.audit.replay import Decisions
 from thsafe.core.clock import Clock, from_text, system_clock, to_text
-from thsafe.core.errors import InputError, ThsafeError
+from thsafe.core.errors import InputError, ThsafeError, UsageError
 from thsafe.core.types import Json, Progress, Silent
 from thsafe.home import Home
 from thsafe.ledger.log import InclusionProof, Ledger
@@ -85,11 +85,18 @@ def run_audit(
         clock: what is "now".
 
     Raises:
-        UsageError: ``audit.rules``: no such rule or pack.
+        UsageError: ``audit.rules``: no such rule or pack; ``audit.since``: the period has not begun.
         InputError: a folder is not there.
         StoreError: the log cannot be read.
     """
     now = clock()
+    if since is not None and since > now.date():
+        raise UsageError(
+            "The period has not begun, so there is nothing in it to audit.",
+            code="audit.since",
+            found=f"--since {since}; today is {now.date()} (UTC)",
+            next_step="name a day that has begun",
+        )
     scope = rules or ()
     all_rules = law.load_rules()
     table = law.select(all_rules, scope)
@@ -148,15 +155,19 @@ class _Audit:
         history = self._read_history()
         self.progress.start("files", None)
         population = Population.gather(folders)
-        records = [replace(record, manifest=b"") for record in self.ledger.outputs.all(self.since)]
+        everything = [replace(record, manifest=b"") for record in self.ledger.outputs.all()]
+        known = {record.sha256 for record in everything}
+        records = [record for record in everything if self._in_period(record, history)]
         chosen, drawn = _draw(records, sample, verified.root)
         self.progress.start("outputs", drawn.size)
         outputs = tuple(
-            self._audit_output(record, history, population, measured=record.manifest_id in chosen, intact=verified.ok)
+            self._audit_output(
+                record, history, population, known, measured=record.manifest_id in chosen, intact=verified.ok
+            )
             for record in records
         )
         self.progress.start("other files", None)
-        strays = tuple(self._look_at_strays(population, {output.path for output in outputs}))
+        strays = tuple(self._look_at_strays(population, known, {_place_of(output.path) for output in outputs}))
         checkpoints = self.ledger.checkpoints()
         return AuditReport(
             at=to_text(self.now),
@@ -203,8 +214,20 @@ class _Audit:
                 history.policies.add(entry.event["policy"])
         return history
 
+    def _in_period(self, record: OutputRecord, history: _History) -> bool:
+        """By the time in the log: the row's own time is not in any leaf, so whoever can write to it could move it."""
+        logged = history.outputs.get(record.ledger_index)
+        return self.since is None or logged is None or str(logged.get("ts", "")) >= self.since
+
     def _audit_output(
-        self, record: OutputRecord, history: _History, population: Population, *, measured: bool, intact: bool
+        self,
+        record: OutputRecord,
+        history: _History,
+        population: Population,
+        known: Collection[str],
+        *,
+        measured: bool,
+        intact: bool,
     ) -> AuditedOutput:
         event = history.outputs.get(record.ledger_index, {})
         intent_index, intent = history.intents.get(str(event.get("job")), (None, {}))
@@ -214,7 +237,7 @@ class _Audit:
         seen: Measurement | None = None
         judgements: tuple[Judgement, ...] = ()
         if measured:
-            state, path = population.find(record)
+            state, path = population.find(record, known)
             if state is FileState.MISSING and event.get("job") in history.withdrawn:
                 state = FileState.WITHDRAWN
             # What was never published has nothing to show a rule.
@@ -282,10 +305,11 @@ class _Audit:
         except ThsafeError:
             return None  # the log's own problems are findings already
 
-    def _look_at_strays(self, population: Population, placed: set[Path | None]) -> Iterable[StrayFile]:
-        known = {record.sha256 for record in self.ledger.outputs.all()}
+    def _look_at_strays(
+        self, population: Population, known: Collection[str], placed: set[Path | None]
+    ) -> Iterable[StrayFile]:
         for digest, path in population.strangers(known):
-            if path in placed:
+            if _place_of(path) in placed:
                 continue  # a changed output, which has its own findings
             try:
                 seen = self.measure(path, labels=())
@@ -354,6 +378,10 @@ def _draw(records: Sequence[OutputRecord], sample: int | None, root: str) -> tup
     size = len(records) if sample is None else min(sample, len(records))
     order = sorted(records, key=lambda record: sha256(f"{root}{record.manifest_id}".encode()).digest())
     return {record.manifest_id for record in order[:size]}, Sample(population=len(records), size=size, seed=root)
+
+
+def _place_of(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
 
 
 def _tool() -> str:

@@ -195,21 +195,41 @@ def check_report(archive: zipfile.ZipFile, entries: dict[int, Any], size: int, r
 
 
 def check_previous(archive: zipfile.ZipFile, key: str, size: int, root: bytes, known: str | None) -> list[str]:
-    """The log only grew since the last pack, and since a checkpoint that the reader holds."""
-    said = []
-    if "log/previous.note" in archive.namelist():
-        old_size, old_root = check_checkpoint(archive.read("log/previous.note").decode(), key)
-        path = [bytes.fromhex(value) for value in json.loads(archive.read("log/consistency.json"))]
-        if not consistent(old_size, size, path, old_root, root):
-            raise Broken("the log was rewritten since the last pack")
-        said.append(f"it extends the {old_size} entries of the last pack")
-        if known is not None and check_checkpoint(known, key) == (old_size, old_root):
-            return [*said, "the last pack's checkpoint is the one given"]
-    if known is not None:
-        if check_checkpoint(known, key) != (size, root):
-            raise Broken("the given checkpoint is neither that of this pack nor that of the last one")
-        said.append("the checkpoint is the one given")
-    return said
+    """The log only grew since the last pack, and since the checkpoints that witnesses and the reader hold."""
+    said, names = [], archive.namelist()
+    held = {(size, root): "the checkpoint is the one given"}
+    if "log/previous.note" in names:
+        path = json.loads(archive.read("log/consistency.json"))
+        old = check_grown(archive.read("log/previous.note").decode(), path, key, size, root)
+        said.append(f"it extends the {old[0]} entries of the last pack")
+        held[old] = "the last pack's checkpoint is the one given"
+    if "log/witnessed.json" in names:
+        items = json.loads(archive.read("log/witnessed.json"))
+        outside = [check_grown(item["note"], item["path"], key, size, root) for item in items]
+        said.append(f"it extends {len(outside)} checkpoints that witnesses hold")
+        held |= {old: f"it extends the {old[0]} entries of the checkpoint given" for old in outside if old not in held}
+    if known is None:
+        return said
+    try:
+        given = check_checkpoint(known, key)
+    except ValueError:
+        raise Broken("the given checkpoint cannot be read") from None
+    if given in held:
+        return [*said, held[given]]
+    if given[0] in {old for old, _ in held}:
+        raise Broken(f"the log was rewritten: its first {given[0]} entries are not those of the given checkpoint")
+    raise Broken(
+        f"the pack does not speak of the given checkpoint of {given[0]} entries, so nothing is shown about it: "
+        "ask for a pack made with --witness and that checkpoint"
+    )
+
+
+def check_grown(note: str, path: Sequence[str], key: str, size: int, root: bytes) -> tuple[int, bytes]:
+    """Size and root of an earlier checkpoint, once it is shown that the log extends it."""
+    old_size, old_root = check_checkpoint(note, key)
+    if not consistent(old_size, size, [bytes.fromhex(value) for value in path], old_root, root):
+        raise Broken(f"the log was rewritten since it had {old_size} entries")
+    return old_size, old_root
 
 
 def check_policies(archive: zipfile.ZipFile, predicate: Any) -> None:

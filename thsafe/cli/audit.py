@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from thsafe.audit.model import AuditReport
     from thsafe.installation import Installation
+    from thsafe.ledger.note import Checkpoint
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 _COLOURS = {"high": "red", "medium": "yellow", "low": "cyan"}
@@ -99,7 +100,12 @@ def run(
     targets = (report_path, csv_path, jsonl_path, oscal_path)
     for target in targets:
         _check(target, force=force)
-    report = _run(Installation.open(), _day(since), _day(as_of), rules, folders, sample, witnesses, bundles)
+    named = [target.absolute() for target in targets if target is not None]
+    if len(set(named)) < len(named):
+        raise UsageError("Two outputs have the same name.", code="output.same", next_step="give each its own name")
+    installation = Installation.open()
+    held = _held(installation, witnesses)
+    report = _run(installation, _day(since), _day(as_of), rules, folders, sample, held, bundles)
     _write(report, *targets)
     if as_json:
         print_json(_as_json(report))
@@ -143,7 +149,8 @@ def pack(
 
     _check(output, force=force)
     installation = Installation.open()
-    report = _run(installation, _day(since), _day(as_of), rules, folders, sample, witnesses, bundles)
+    held = _held(installation, witnesses)
+    report = _run(installation, _day(since), _day(as_of), rules, folders, sample, held, bundles)
     made = write_pack(
         report,
         output,
@@ -151,6 +158,7 @@ def pack(
         key=installation.ring.log_key(),
         policies=policy_files_of(installation.home),
         previous=previous,
+        witnessed=held,
     )
     if as_json:
         print_json(
@@ -169,6 +177,12 @@ def _code(report: AuditReport) -> int:
     return int(ExitCode.DONE if report.clean else ExitCode.TAMPERED)
 
 
+def _held(installation: Installation, witnesses: tuple[str, ...]) -> tuple[Checkpoint, ...]:
+    from thsafe.ledger.otherlog import read_witnesses
+
+    return tuple(item for target in witnesses for item in read_witnesses(target, installation.ledger.origin))
+
+
 def _run(
     installation: Installation,
     since: date | None,
@@ -176,12 +190,11 @@ def _run(
     rules: str | None,
     folders: tuple[Path, ...],
     sample: int | None,
-    witnesses: tuple[str, ...],
+    witnessed: tuple[Checkpoint, ...],
     bundles: tuple[Path, ...],
 ) -> AuditReport:
     from policies.bundle import PolicyBundle
     from thsafe.audit.run import run_audit
-    from thsafe.ledger.otherlog import read_witnesses
     from thsafe.measurement import Measurer, Standings
     from thsafe.rulebook import readable_policies_of
 
@@ -197,9 +210,7 @@ def _run(
             rules=tuple(word.strip() for word in rules.split(",") if word.strip()) if rules else None,
             folders=folders,
             sample=sample,
-            witnessed=tuple(
-                item for target in witnesses for item in read_witnesses(target, installation.ledger.origin)
-            ),
+            witnessed=witnessed,
             progress=progress,
         )
 

@@ -58,7 +58,7 @@ def checkpoint(as_json: bool) -> None:
 
 
 @log.command(epilog="Example:\n\n\b\n  thsafe log prove 12")
-@click.argument("index", type=click.IntRange(0))
+@click.argument("index", type=click.IntRange(0, 2**53))
 def prove(index: int) -> None:
     """Print the proof that entry INDEX stands in the log, as JSON."""
     ledger = _ledger()

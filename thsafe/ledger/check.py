@@ -18,6 +18,7 @@ from sqlalchemy import Connection, RowMapping, Select, Table, func, select
 
 from thsafe.core.errors import LedgerBroken
 from thsafe.core.types import Json
+from thsafe.ledger.entry import stored
 from thsafe.ledger.merkle import Frontier, leaf_hash, number
 from thsafe.ledger.note import Checkpoint, Verifier, parse_checkpoint, verify_checkpoint
 from thsafe.ledger.personal import digest_of
@@ -122,7 +123,7 @@ def check_log(
                 intents[job] = OpenIntent(index=position, job=job, at=at)
             elif isinstance(job, str) and kind in _CLOSING:
                 intents.pop(job, None)
-            frontier, completed = frontier.append(leaf_hash(bytes(row["leaf"])))
+            frontier, completed = frontier.append(leaf_hash(stored(row["leaf"])))
             made.update((number(node), value) for node, value in completed)
             if frontier.size in due:
                 problems += _compare_roots(due.pop(frontier.size), frontier)
@@ -218,13 +219,13 @@ def _within(table: Table, column: str, start: int, end: int) -> Select[tuple[Jso
 def _stored_nodes(connection: Connection, numbers: list[int]) -> dict[int, bytes]:
     column = schema.node.c
     query = select(column.number, column.hash).where(column.number.in_(numbers))
-    return {found: bytes(value) for found, value in connection.execute(query)}
+    return {found: stored(value) for found, value in connection.execute(query)}
 
 
 def _check_entry(row: RowMapping) -> tuple[dict[str, Json], list[str]]:
     """The event, and in what its row contradicts it."""
-    leaf = bytes(row["leaf"])
-    faults = [] if leaf_hash(leaf) == bytes(row["leaf_hash"]) else ["it was changed after it was hashed"]
+    leaf = stored(row["leaf"])
+    faults = [] if leaf_hash(leaf) == stored(row["leaf_hash"]) else ["it was changed after it was hashed"]
     try:
         event = json.loads(leaf)
     except ValueError:
@@ -239,10 +240,10 @@ def _check_entry(row: RowMapping) -> tuple[dict[str, Json], list[str]]:
 
 
 def _check_head(head: RowMapping, frontier: Frontier, last_at: str) -> Iterator[Problem]:
-    told = (head["size"], bytes(head["root"]), bytes(head["frontier"]), head["last_at"])
+    told = (head["size"], stored(head["root"]), stored(head["frontier"]), head["last_at"])
     if told != (frontier.size, frontier.root(), frontier.packed(), last_at):
         message = (
-            f"the head claims {head['size']} entries under root {bytes(head['root']).hex()[:16]}…; the entries say"
+            f"the head claims {head['size']} entries under root {stored(head['root']).hex()[:16]}…; the entries say"
         )
         yield _problem("HEAD-MISMATCH", None, f"{message} {frontier.size} under {frontier.root().hex()[:16]}…")
 

@@ -11,6 +11,7 @@ from hashlib import sha256
 from sqlalchemy import RowMapping
 
 from thsafe.core.canonical import canonical_bytes
+from thsafe.core.errors import LedgerBroken
 from thsafe.core.types import Json
 from thsafe.ledger import merkle
 from thsafe.store.outputs import OutputRecord
@@ -104,12 +105,26 @@ def row_of(entry: Entry) -> dict[str, object]:
 
 
 def entry_from(row: RowMapping) -> Entry:
-    """Read what ``row_of`` wrote."""
-    leaf = bytes(row["leaf"])
-    return Entry(
-        index=row["position"],
-        leaf_hash=bytes(row["leaf_hash"]).hex(),
-        at=row["at"],
-        event=json.loads(leaf),
-        leaf=leaf,
-    )
+    """Read what ``row_of`` wrote.
+
+    Raises:
+        LedgerBroken: ``log.entry``: somebody else wrote it, or changed it.
+    """
+    leaf = stored(row["leaf"])
+    try:
+        event = json.loads(leaf)
+    except ValueError:
+        event = None
+    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+        raise LedgerBroken(
+            f"Entry {row['position']} of the log cannot be read.",
+            code="log.entry",
+            found=f"no event: {leaf[:40]!r}",
+            next_step="run: thsafe log verify; then restore the database from a backup",
+        )
+    return Entry(index=row["position"], leaf_hash=stored(row["leaf_hash"]).hex(), at=row["at"], event=event, leaf=leaf)
+
+
+def stored(value: object) -> bytes:
+    """What a column of bytes holds: SQLite lets whoever can write to the file put text or a number there."""
+    return bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()

@@ -16,14 +16,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, RowMapping, func, select
 
 from thsafe.core.clock import Clock, from_text, system_clock
-from thsafe.core.errors import StoreError
+from thsafe.core.errors import LedgerBroken, StoreError
 from thsafe.core.types import Json
 from thsafe.home import Home
 from thsafe.ledger import personal as personal_fields
-from thsafe.ledger.entry import Draft, Entry, entry_from
+from thsafe.ledger.entry import Draft, Entry, entry_from, stored
+from thsafe.ledger.merkle import Frontier
 from thsafe.ledger.note import Checkpoint, Verifier, parse_checkpoint
 from thsafe.ledger.proof import InclusionProof, prove, prove_consistency
 from thsafe.ledger.sequencer import Sequencer
@@ -63,8 +64,12 @@ class Ledger:
         self.outputs = Outputs(engine)
         """What was published (``thsafe.store.outputs``)."""
         with reading(engine) as connection:
-            self.origin: str = connection.execute(select(schema.head.c.origin)).scalar_one()
-            """The log's name, ``thsafe/`` and a random id: no host, no person."""
+            origin = connection.execute(select(schema.head.c.origin)).scalar_one_or_none()
+        if origin is None:
+            engine.dispose()
+            raise _broken("The head of the log is gone.", code="log.head", found="no row in the table log_head")
+        self.origin: str = origin
+        """The log's name, ``thsafe/`` and a random id: no host, no person."""
         self._writer = Writer(origin=self.origin, key=key, clock=clock)
         # Where writers of many machines meet, events are staged for one of them to write.
         postgresql = engine.dialect.name == "postgresql"
@@ -180,10 +185,12 @@ class Ledger:
         """Sign and keep the log's present size and root.
 
         Raises:
+            LedgerBroken: ``log.head``: the head is not that of the entries; no witness should be given such a thing.
             StoreError: the log was opened without a key.
         """
         with writing(self._engine) as connection:
             row = connection.execute(select(schema.head)).mappings().one()
+            _check_head(connection, row)
             return self._writer.seal(connection, size=row["size"], root=row["root"])
 
     # ---- reading
@@ -326,11 +333,43 @@ class Ledger:
             return prove_consistency(connection, old, new)
 
     def verify(self, *, witnessed: Iterable[Checkpoint] = ()) -> LogReport:
-        """Recompute everything from the leaves and compare it with what is stored and with what witnesses hold."""
+        """Recompute everything from the leaves and compare it with what is stored and with what witnesses hold.
+
+        Raises:
+            LedgerBroken: ``log.unreadable``: the tables hold what no log writes, so that nothing can be compared.
+        """
         from thsafe.ledger.check import check_log
 
-        with reading(self._engine) as connection:
-            return check_log(connection, origin=self.origin, verifier=self.verifier, witnessed=tuple(witnessed))
+        try:
+            with reading(self._engine) as connection:
+                return check_log(connection, origin=self.origin, verifier=self.verifier, witnessed=tuple(witnessed))
+        except (TypeError, ValueError, AttributeError, OverflowError) as problem:
+            raise _broken(
+                "The tables of the log hold what no log writes.",
+                code="log.unreadable",
+                found=f"{type(problem).__name__}: {problem}",
+            ) from problem
+
+
+def _check_head(connection: Connection, head: RowMapping) -> None:
+    """The head, as far as that is quick to see: its root follows from its peaks, and it ends where the entries end."""
+    last = connection.execute(select(func.max(schema.entry.c.position))).scalar()
+    size, root = head["size"], stored(head["root"])
+    try:
+        fits = Frontier.from_bytes(size, stored(head["frontier"])).root() == root
+    except ValueError:
+        fits = False
+    if not fits or size != (0 if last is None else last + 1):
+        raise _broken(
+            "The head of the log is not that of its entries; it is not signed.",
+            code="log.head",
+            found=f"it claims {size} entries under root {root.hex()[:16]}…; the last entry is {last}",
+        )
+
+
+def _broken(message: str, *, code: str, found: str) -> LedgerBroken:
+    next_step = "run: thsafe log verify; then restore the database from a backup"
+    return LedgerBroken(message, code=code, found=found, next_step=next_step)
 
 
 def _jobs_under(connection: Connection, consents: Sequence[str]) -> list[str]:

@@ -71,11 +71,9 @@ class Outputs:
         """The newest output with the same encoded pictures and sound, whatever its container says."""
         return self._first(output.c.essence_hash == essence_hash)
 
-    def all(self, since: str | None = None) -> Iterator[OutputRecord]:
-        """Every output in the order of the log, from ``since`` (RFC 3339) on; one database moment, streamed."""
+    def all(self) -> Iterator[OutputRecord]:
+        """Every output in the order of the log; one database moment, streamed."""
         query = select(output).order_by(output.c.ledger_index)
-        if since is not None:
-            query = query.where(output.c.created_at >= since)
         with reading(self._engine) as connection:
             for row in connection.execution_options(yield_per=200).execute(query).mappings():
                 yield _record(row)

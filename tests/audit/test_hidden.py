@@ -1,15 +1,25 @@
 """What somebody does who wants the audit to find nothing: by the files, by the tables, by the period."""
 
+import csv
+import io
+import json
+import os
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, update
 
+from policies.bundle import PACKAGE_FOLDER, read_files
+from tests.audit.test_pack import KEY
 from tests.audit.test_run import audit, codes, judgements
-from thsafe.audit import files
+from thsafe.audit import files, verify_pack
 from thsafe.audit.cases import cases_of
+from thsafe.audit.export import as_csv, as_json_lines, write_csv, write_json_lines
+from thsafe.audit.html import write_html
 from thsafe.audit.model import FileState, Measurement, Verdict
+from thsafe.audit.oscal import write_oscal
+from thsafe.audit.pack import write_pack
 from thsafe.core.errors import LedgerBroken, UsageError
 from thsafe.store import schema
 from thsafe.store.engine import writing
@@ -92,3 +102,24 @@ def test_an_entry_that_cannot_be_read_stops_the_audit_in_words(house, leaf):
     with pytest.raises(LedgerBroken) as caught:
         audit(house)
     assert caught.value.code == "log.entry"
+
+
+def test_no_name_of_a_file_keeps_the_audit_from_being_written(house, tmp_path):
+    house.publish("=1+1.mp4", purpose="@SUM(A1)")
+    house.change("=1+1.mp4", signer="half a pair \ud800")
+    for name in (b"caf\xe9.mp4", b"a\n  No exceptions\x1b[2J.mp4"):
+        path = Path(os.fsdecode(os.fsencode(house.folder) + b"/" + name))
+        path.write_bytes(name)
+        house.measured[path] = Measurement(watermark_state="id", watermark_id="f" * 16)
+    report = audit(house)
+    files = {item.file for item in report.exceptions if item.code == "file.unlogged"}
+    assert files == {r"caf\udce9.mp4", r"a\n  No exceptions\x1b[2J.mp4"}
+    for write in (write_html, write_csv, write_json_lines, write_oscal):
+        write(report, tmp_path / "report")
+        (tmp_path / "report").read_text(encoding="utf-8")
+    for line in as_json_lines(report):
+        json.loads(line)
+    row = next(csv.DictReader(io.StringIO(as_csv(report))))
+    assert (row["file"], row["purpose"]) == ("'=1+1.mp4", "'@SUM(A1)")
+    write_pack(report, tmp_path / "pack.zip", ledger=house.ledger, key=KEY, policies=read_files(PACKAGE_FOLDER))
+    verify_pack.verify(tmp_path / "pack.zip")

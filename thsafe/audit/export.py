@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from thsafe.audit.html import write_text
-from thsafe.audit.model import AuditedOutput, AuditReport, Measurement, Standing
+from thsafe.audit.model import AuditedOutput, AuditReport, Measurement, Standing, readable
 from thsafe.core.types import Json
 
 _COLUMNS = (
@@ -94,7 +94,7 @@ def as_json_lines(report: AuditReport) -> Iterator[str]:
         yield _line(
             {
                 "kind": "other-file",
-                "file": str(stray.path),
+                "file": readable(stray.path),
                 "sha256": stray.sha256,
                 "is": stray.kind,
                 "words": stray.words,
@@ -119,7 +119,7 @@ def _output(output: AuditedOutput) -> dict[str, Json]:
         "kind": "output",
         "entry": record.ledger_index,
         "at": output.at,
-        "file": str(output.path or record.path),
+        "file": output.place,
         "state": str(output.state),
         "sha256": record.sha256,
         "manifest_id": record.manifest_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from thsafe.audit.model import AuditedOutput, FileState, Finding, Judgement, StrayFile, Verdict
+from thsafe.audit.model import AuditedOutput, FileState, Finding, Judgement, StrayFile, Verdict, readable
 from thsafe.audit.record import LOG_BROKEN
 from thsafe.audit.replay import Decisions, Replay
 from thsafe.ledger.check import LogReport
@@ -113,14 +113,16 @@ def _of_files(strays: Iterable[StrayFile], unreadable: Iterable[Path]) -> Iterat
         if kind == "unlogged" or len(found) <= _MOST_LINES:
             for stray in found:
                 yield Finding(
-                    severity=severity, code=f"file.{kind}", words=stray.words, index=stray.of, file=stray.path.name
+                    severity=severity, code=f"file.{kind}", words=stray.words, index=stray.of, file=stray.name
                 )
         else:
             origins = len({stray.of for stray in found})
             words = many.format(count=len(found), origins="1 output" if origins == 1 else f"{origins} outputs")
             yield Finding(severity=severity, code=f"file.{kind}", words=words)
     for path in unreadable:
-        yield Finding(severity="medium", code="file.unreadable", words="The file cannot be read.", file=path.name)
+        yield Finding(
+            severity="medium", code="file.unreadable", words="The file cannot be read.", file=readable(path.name)
+        )
 
 
 def _of_output(output: AuditedOutput) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from thsafe.audit import timeline
 from thsafe.audit.cases import cases_of, summary
 from thsafe.audit.consents import consent_lines
 from thsafe.audit.findings import grouped
-from thsafe.audit.model import AuditedOutput, AuditReport, FileState, Judgement, Verdict
+from thsafe.audit.model import AuditedOutput, AuditReport, FileState, Judgement, Verdict, readable
 from thsafe.media.files import write_whole
 
 SYMBOLS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNDETERMINED: "?", Verdict.NOT_APPLICABLE: "–"}
@@ -62,6 +62,7 @@ def render_html(report: AuditReport) -> str:
         loader=PackageLoader("thsafe.audit"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["picture"] = _picture
+    environment.filters["readable"] = readable
     environment.filters["day"] = lambda text: str(text)[:16].replace("T", " ")
     lines = _lines(report)
     cards = sorted(report.outputs, key=lambda output: (not _needs_a_look(output), output.record.ledger_index))
@@ -109,7 +110,12 @@ def write_html(report: AuditReport, target: Path) -> None:
 
 def write_text(target: Path, text: str) -> None:
     """Write a file whole or not at all; raises StoreError when the place cannot be written."""
-    write_whole(target, text.encode())
+    write_whole(target, encoded(text))
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8; half a surrogate pair, which a stranger's manifest can hold, as the escape that JSON has for it."""
+    return text.encode(errors="backslashreplace")
 
 
 def _lines(report: AuditReport) -> list[RuleLine]:

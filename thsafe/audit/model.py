@@ -173,7 +173,12 @@ class AuditedOutput:
     @property
     def name(self) -> str:
         """The file's name without folders."""
-        return (self.path or Path(self.record.path)).name
+        return readable((self.path or Path(self.record.path)).name)
+
+    @property
+    def place(self) -> str:
+        """Where the file is, else where it was published."""
+        return readable(self.path or self.record.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +194,11 @@ class StrayFile:
     """Log index of the output it is a copy of."""
     credentials: bool = False
     """Whether its own credentials are whole: a copy with them still says what it is."""
+
+    @property
+    def name(self) -> str:
+        """The file's name without folders."""
+        return readable(self.path.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,3 +269,13 @@ class AuditReport:
     def clean(self) -> bool:
         """No exception above ``low``."""
         return all(item.severity == "low" for item in self.exceptions)
+
+
+def readable(path: Path | str) -> str:
+    """A name of a stranger's choice as text: bytes that are no UTF-8 and signs that steer a terminal as escapes."""
+    signs = str(path)
+    return signs if signs.isprintable() else "".join(map(_sign, signs))
+
+
+def _sign(sign: str) -> str:
+    return sign if sign.isprintable() else sign.encode("unicode_escape").decode()

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from policies.bundle import digest_of
 from thsafe.audit.export import as_csv, as_json_lines
-from thsafe.audit.html import render_html
+from thsafe.audit.html import encoded, render_html
 from thsafe.audit.model import AuditReport
 from thsafe.audit.oscal import as_oscal
 from thsafe.audit.verify_pack import (
@@ -139,8 +139,8 @@ def _contents(
         "other_files": [line for line in lines if line["kind"] == "other-file"],
     }
     yield "report.json", _json(whole)
-    yield "report.html", render_html(report).encode()
-    yield "report.csv", as_csv(report).encode()
+    yield "report.html", encoded(render_html(report))
+    yield "report.csv", encoded(as_csv(report))
     yield "oscal.json", _json(as_oscal(report))
     yield "log/checkpoint.note", checkpoint.note.encode()
     if previous is not None:
@@ -233,4 +233,4 @@ def _add(archive: zipfile.ZipFile, path: str, data: bytes) -> None:
 
 
 def _json(value: Json) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
+    return encoded(json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n")

@@ -33,6 +33,7 @@ from thsafe.audit.model import (
     Standing,
     StrayFile,
     Verdict,
+    readable,
 )
 from thsafe.audit.replay import Decisions
 from thsafe.core.clock import Clock, from_text, system_clock, to_text
@@ -330,7 +331,7 @@ class _Audit:
             how = "watermark" if by_mark else "manifest"
             kept = "with whole credentials" if seen.credentials_intact else "without whole credentials"
             place = f"its {how} leads to log entry {record.ledger_index}"
-            words = f"An altered copy of {Path(record.path).name}, {kept}: {place}."
+            words = f"An altered copy of {readable(Path(record.path).name)}, {kept}: {place}."
             return StrayFile(
                 path=path,
                 sha256=digest,

@@ -267,7 +267,7 @@ def _as_json(report: AuditReport) -> dict[str, object]:
             }
             for output in report.outputs
         ],
-        "strays": [{"file": stray.path.name, "kind": stray.kind, "words": stray.words} for stray in report.strays],
+        "strays": [{"file": stray.name, "kind": stray.kind, "words": stray.words} for stray in report.strays],
         "limits": list(report.limits),
     }
 

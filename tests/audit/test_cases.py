@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from thsafe.audit.cases import advice, cases_of, summary
+from thsafe.audit.cases import advice, cases_of, kinds_of, summary
 from thsafe.audit.html import render_html
 from thsafe.audit.model import Measurement, Standing
 from thsafe.audit.run import run_audit
@@ -70,12 +70,35 @@ def test_exceptions_come_first_with_picture_words_and_link(mixed):
     page = render_html(mixed)
     start, end = page.index('id="exceptions"'), page.index('id="rules"')
     exceptions = page[start:end]
+    assert exceptions.index("At a glance") < exceptions.index("One by one")
     places = [exceptions.index(f"<b>{case.title}</b>") for case in cases_of(mixed)]
     assert places == sorted(places)
     assert exceptions.count("<img") == 4
-    for link in re.findall(r'href="(#output-\d+)"', exceptions):
+    for link in re.findall(r'href="(#(?:output|case)-\d+)"', exceptions):
         assert f'id="{link[1:]}"' in page
     assert exceptions.count("→") >= len(places)
+
+
+def test_the_rare_is_not_lost_among_the_frequent(house):
+    for number in range(70):
+        house.publish(name := f"{number:02}.mp4", territories=["EU"])
+        house.change(name, time_stamped=False)
+    house.publish("gone.mp4")
+    (house.folder / "70.mp4").write_bytes(b"rogue")
+    house.measured[house.folder / "70.mp4"] = Measurement(watermark_state="id", watermark_id="feedbeef00112233")
+    (house.folder / "gone.mp4").unlink()
+    report = run_audit(
+        house.home, measure=house.measure, ledger=house.ledger, folders=(house.folder,), clock=house.clock
+    )
+    kinds = kinds_of(cases_of(report))
+    assert [(kind.severity, len(kind.cases)) for kind in kinds] == [
+        ("high", 1),
+        ("high", 70),
+        ("medium", 1),
+        ("low", 1),
+    ]
+    assert kinds[0].cases[0][1].title == "70.mp4"
+    assert "and 10 more" in render_html(report)
 
 
 def test_nothing_to_look_at(house):

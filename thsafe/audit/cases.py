@@ -78,6 +78,35 @@ def cases_of(report: AuditReport) -> list[Case]:
     return sorted(cases, key=lambda case: _GRAVEST.index(case.severity))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What was found of many things, so that the rare is not lost among the frequent."""
+
+    severity: str
+    words: str
+    cases: tuple[tuple[int, Case], ...]
+    """With the number of the case in the list, from 1."""
+
+
+def kinds_of(cases: Sequence[Case]) -> list[Kind]:
+    """The findings by kind, gravest first, then the rarest."""
+    groups: dict[tuple[str, str], list[tuple[int, Case, Finding]]] = {}
+    for number, case in enumerate(cases, 1):
+        for item in case.findings:
+            # Rules that fail together are told apart by why.
+            kind = item.words if item.code == "rules" else item.code
+            groups.setdefault((item.severity, kind), []).append((number, case, item))
+    kinds = [
+        Kind(
+            severity=severity,
+            words=found[0][2].words + ("" if len({item.words for _, _, item in found}) == 1 else " And the like."),
+            cases=tuple({number: (number, case) for number, case, _ in found}.values()),
+        )
+        for (severity, _), found in groups.items()
+    ]
+    return sorted(kinds, key=lambda kind: (_GRAVEST.index(kind.severity), len(kind.cases)))
+
+
 def _steps(found: Sequence[Finding]) -> tuple[str, ...]:
     # Rules fail because of something: where that is found, too, it says what to do.
     causes = [item.code for item in found if not item.code.startswith("rule")] or [item.code for item in found]

@@ -15,7 +15,7 @@ from pathlib import Path
 from policies.obligations import HOUSE
 from policies.rules import Rule
 from thsafe.audit import timeline
-from thsafe.audit.cases import cases_of, summary
+from thsafe.audit.cases import cases_of, kinds_of, summary
 from thsafe.audit.consents import consent_lines
 from thsafe.audit.findings import grouped
 from thsafe.audit.model import AuditedOutput, AuditReport, FileState, Judgement, Verdict, readable
@@ -33,6 +33,9 @@ SEVERITY_SYMBOLS = {"high": "✗", "medium": "!", "low": "i"}
 
 COLUMNS = 24
 """Up to so many outputs the matrix has a column for each; beyond, it counts."""
+
+FEW_CASES = 6
+"""Up to so many cases are seen at once; more of them are first listed by kind."""
 
 CARDS = 200
 """Outputs that get a section of their own; those with findings come first."""
@@ -70,6 +73,7 @@ def render_html(report: AuditReport) -> str:
         report=report,
         headline=headline(report),
         cases=(cases := cases_of(report)),
+        kinds=kinds_of(cases) if len(cases) > FEW_CASES else [],
         summary=summary(cases),
         severities=Counter(item.severity for item in report.exceptions),
         states=Counter(output.state for output in report.outputs),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from generators.embedded.cast.cache import framed_person
 from thsafe import registry
 from thsafe.batch import plan_generation, run_batch
 from thsafe.batch.assignment import Assignment
@@ -203,6 +204,7 @@ def stored(home):
 
 
 def test_real_workers(lite, tmp_path):
+    framed_person("ada", short_side=256, home=lite)  # kept ready: both would draw her
     job = {"do": "say", "person": "ada", "text": "Hi.", "short_side": 256, "fps": 10}
     lines = [{**job, "output": f"{n}.mp4"} for n in range(2)]
     batch = plan_generation(written(tmp_path / "jobs.jsonl", *lines), home=lite).batch.id

@@ -257,6 +257,10 @@ def test_an_interrupted_job_leaves_nothing(keys, tmp_path, signal_name) -> None:
     import sys
     import time
 
+    from generators.embedded.cast.cache import framed_person
+    from thsafe.home import Home
+
+    framed_person("ada", short_side=256, home=Home(keys))  # kept ready: what is interrupted is the film
     words = "The quick brown fox jumps over the lazy dog. " * 60
     command = [str(Path(sys.executable).parent / "thsafe"), "generate", "say", "--person", "ada", "--size", "256"]
     process = subprocess.Popen(

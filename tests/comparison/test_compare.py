@@ -28,13 +28,13 @@ Picture = np.ndarray
 
 def render(name: str, seed: int) -> list[Picture]:
     """Somebody drawn who speaks for 2.4 seconds."""
-    from generators.embedded.cast import CAST, draw
+    from generators.embedded import cast
     from generators.embedded.performance import Performance
     from generators.embedded.puppet import Puppet, frame_portrait
     from generators.embedded.visemes import posteriors
     from generators.speech.espeak import Phone
 
-    drawn = draw(CAST[name], size=512)
+    drawn = cast.draw(cast.CAST[name], size=512)
     framed = frame_portrait(drawn.picture, drawn.landmarks, short_side=288)
     puppet = Puppet(framed.picture, framed.landmarks)
     sounds = ("u u p f s s m m ɑ ɑ ɑ b b i", "m ɑ m a b ɛ s t f ɑ v o p i")[seed % 2].split()

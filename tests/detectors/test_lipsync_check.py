@@ -143,9 +143,9 @@ def test_it_says_why_it_says_nothing(spoken, watched):
 
 
 def test_lips_are_followed_in_pictures(spoken):
-    from generators.embedded.cast import CAST, draw
+    from generators.embedded import cast
 
-    drawn = draw(CAST["ada"], size=256)
+    drawn = cast.draw(cast.CAST["ada"], size=256)
     recital = next(reciter().recitals(1, seed=5, held_out=True))
     frames, _ = reciter().recited(drawn.picture, drawn.landmarks, recital, short_side=256)
     few = [(place / 25, frame) for place, frame in zip(range(30), frames, strict=False)]

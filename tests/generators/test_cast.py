@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from generators.embedded import cast
 from generators.embedded.cast import CAST, Drawn, draw, save
 from generators.embedded.cast.geometry import LOWER_INNER, UPPER_INNER, mean_face, shape
 from generators.embedded.pose import CHANNELS, Pose
@@ -28,7 +29,7 @@ BROWS = (70, 63, 105, 66, 107, 300, 293, 334, 296, 336)
 
 @pytest.fixture(scope="module")
 def everyone() -> dict[str, Drawn]:
-    return {name: draw(person, size=SIZE) for name, person in CAST.items()}
+    return {name: cast.draw(person, size=SIZE) for name, person in CAST.items()}
 
 
 def eye_distance(drawn: Drawn) -> float:

@@ -60,9 +60,9 @@ SOUNDS = (
 
 @pytest.fixture(scope="module")
 def ada() -> Puppet:
-    from generators.embedded.cast import CAST, draw
+    from generators.embedded import cast
 
-    drawn = draw(CAST["ada"], size=512)
+    drawn = cast.draw(cast.CAST["ada"], size=512)
     framed = frame_portrait(drawn.picture, drawn.landmarks, short_side=320)
     return Puppet(framed.picture, framed.landmarks)
 

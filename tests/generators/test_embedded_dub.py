@@ -41,9 +41,9 @@ NEW = speech("u u p f s s m m ɑ ɑ ɑ b b i p ɑ m", 5)
 
 
 def puppet(name: str) -> Puppet:
-    from generators.embedded.cast import CAST, draw
+    from generators.embedded import cast
 
-    drawn = draw(CAST[name], size=512)
+    drawn = cast.draw(cast.CAST[name], size=512)
     framed = frame_portrait(drawn.picture, drawn.landmarks, short_side=288)
     return Puppet(framed.picture, framed.landmarks)
 

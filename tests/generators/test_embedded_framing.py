@@ -13,9 +13,9 @@ from thsafe.core.errors import InputError
 
 @pytest.fixture(scope="module")
 def drawn():
-    from generators.embedded.cast import CAST, draw
+    from generators.embedded import cast
 
-    return draw(CAST["kofi"], size=640)
+    return cast.draw(cast.CAST["kofi"], size=640)
 
 
 def _saved(folder, picture):

@@ -33,9 +33,9 @@ def pose(channels: dict[str, float] | None = None, **rest: float) -> Pose:
 
 @pytest.fixture(scope="module")
 def drawn():
-    from generators.embedded.cast import CAST, draw
+    from generators.embedded import cast
 
-    return draw(CAST["ada"], size=640)
+    return cast.draw(cast.CAST["ada"], size=640)
 
 
 @pytest.fixture(scope="module")

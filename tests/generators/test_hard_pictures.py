@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from generators.embedded.cast import CAST, Drawn, draw
+from generators.embedded import cast
+from generators.embedded.cast import CAST, Drawn
 from generators.embedded.framing import frame_portrait, load_portrait
 from generators.embedded.pose import CHANNELS, Pose
 from generators.embedded.puppet import Puppet
@@ -16,7 +17,7 @@ from thsafe.core.errors import InputError
 
 @pytest.fixture(scope="module")
 def drawn() -> Drawn:
-    return draw(CAST["ada"], size=400)
+    return cast.draw(CAST["ada"], size=400)
 
 
 @pytest.fixture(scope="module")

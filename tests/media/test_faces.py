@@ -13,9 +13,9 @@ from thsafe.media.faces import LANDMARK_COUNT, FaceFinder, FaceTracker, find_fac
 
 @pytest.fixture(scope="module")
 def drawn():
-    from generators.embedded.cast import CAST, draw
+    from generators.embedded import cast
 
-    return draw(CAST["ada"], size=512)
+    return cast.draw(cast.CAST["ada"], size=512)
 
 
 def _beside(*pictures: np.ndarray) -> np.ndarray:

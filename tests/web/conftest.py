@@ -189,13 +189,15 @@ class Studio:
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory):
-    """A studio with keys of its own."""
+    """A studio with keys of its own, and one drawing kept ready."""
+    from generators.embedded.cast.cache import framed_person
     from thsafe.keys import KeyRing
     from thsafe.web.stagedoor import Ticket, create_studio
 
     ticket = Ticket()
     settings = settings_for(tmp_path_factory.mktemp("studio"), workers=1, max_upload=8 << 20)
     KeyRing.create(settings.home)
+    framed_person("ada", short_side=256, home=settings.home)
     with running(settings, make=lambda given: create_studio(given, ticket)) as started:
         yield Studio(started, ticket.word)
 

@@ -152,13 +152,23 @@ def test_a_picture_for_china_carries_the_key(installation, picture, tmp_path, mo
 
 
 def test_history_is_kept_and_shown(installation, tmp_path) -> None:
-    picture = tmp_path / "large.png"  # with room for a second mark beside the first
-    cv2.imwrite(str(picture), texture(770, 574))
+    picture = tmp_path / "small.png"  # the later of two marks must be read in little room, too
+    cv2.imwrite(str(picture), texture(257, 193))
     first = Labeller().label(picture, tmp_path / "first.png", origin="generated", shows_nobody=True)
     second = Labeller().label(first.path, tmp_path / "second.jpg", origin="edited", shows_nobody=True)
+    assert verify(second.path).finding("watermark").detail["mark_id"] == second.watermark_id
     found = read_credentials(second.path, trust=installation.trust())
     assert found.ingredients[0].manifest_label == first.manifest_id
     assert sum("parentOf: original" in line for line in tree_lines(found)) == 2
+
+
+def test_a_picture_whose_mark_is_not_read_is_not_published(installation, picture, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("thsafe.watermark.picture.PictureMarker.apply", lambda *_: None)
+    with pytest.raises(MarkError) as caught:
+        Labeller().label(picture, tmp_path / "out.jpg", origin="generated", shows_nobody=True)
+    assert caught.value.code == "mark.watermark"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "jane-doe.png"]
+    assert [entry.event["type"] for entry in installation.ledger.entries()] == ["intent", "failed"]
 
 
 def test_a_person_needs_consent_for_this_mode(installation, picture, tmp_path) -> None:

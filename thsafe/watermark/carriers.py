@@ -31,6 +31,8 @@ SYNC_SHARE = 0.25
 PUBLIC_KEY = hashlib.sha256(b"thsafe public presence mark, version 1").digest()
 """Known to everyone; made from words so that nothing can be hidden in it."""
 PUBLIC_ONE_IN = 16
+_KNOWN_SHARE, _CHANGED_SHARE = 0.5, 1.5
+"""Amplitudes over a mark that is there already: 5/8 of the carriers have no need of change; the power remains 1."""
 _BANDS = {"y": (20.0, 64.0, -1.5), "u": (12.0, 56.0, -2.0), "v": (12.0, 56.0, -2.0)}
 """Lowest and highest cycles per tile, and the slope: amplitude goes with frequency ^ slope, for codecs keep the low."""
 
@@ -101,11 +103,27 @@ def _public(plane: str, radius: NDArray[np.float64]) -> NDArray[np.bool_]:
     return chosen
 
 
-def tile(key: bytes, plane: str, code: NDArray[np.int8]) -> NDArray[np.float32]:
-    """The tile that carries ``code`` (512 bits, 0 or 1) and the public mark, shape (256, 256), mean 0, rms 1."""
+def tile(
+    key: bytes, plane: str, code: NDArray[np.int8], carried: NDArray[np.int8] | None = None
+) -> NDArray[np.float32]:
+    """The tile that carries a code and the public mark.
+
+    Args:
+        key: The watermark key.
+        plane: ``y``, ``u`` or ``v``.
+        code: (512,) bits, 0 or 1.
+        carried: The code that the picture carries already, under the same key and at the same place. Marks add up, so
+            two of equal strength leave half the bits of both at nothing, and either id may be read; hence bits that
+            differ get most of the power, which stays as it is.
+
+    Returns:
+        (256, 256), mean 0, rms 1.
+    """
     private, public = carriers(key, plane), carriers(PUBLIC_KEY, plane)
     spectrum = np.zeros((SIDE, SIDE // 2 + 1), dtype=np.complex128)
     signs = np.where(private.sync, 1.0, 1.0 - 2.0 * code[private.bit])
+    if carried is not None:
+        signs *= np.where(private.sync | (code == carried)[private.bit], _KNOWN_SHARE, _CHANGED_SHARE)
     for part, turned in ((private, signs), (public, 1.0)):
         spectrum[part.row, part.column] = part.radius ** _BANDS[plane][2] * turned * part.phase
         first = part.column == 0

@@ -108,12 +108,11 @@ class PictureMarker:
                 rule="ids are marked with a key that only this installation has",
                 next_step="thsafe keys new",
             )
-        code = payload.encode(key, mark_id)
-        self._patterns = tuple(
-            _spread(tile(key, plane, code), *((width, height) if plane == "y" else (width // 2, height // 2)))
-            for plane in PLANES
-        )
+        self._key = key
+        self._code = payload.encode(key, mark_id)
+        self._carried: str | None = None
         self._shape = (height, width)
+        self._patterns = self._woven(None)
         self._grid = grid_size(width, height)
         self._face = _face_factor(self._grid, face_box)
         self._strength = float(np.interp(min(width, height), _SIZES, _STRENGTHS))
@@ -144,12 +143,36 @@ class PictureMarker:
         thumbnail = cv2.resize(planes.y, (64, 64), interpolation=cv2.INTER_NEAREST).astype(np.float32)
         change = np.inf if self._thumbnail is None else float(np.abs(thumbnail - self._thumbnail).mean())
         self._age += 1
-        if change > _CUT_DIFFERENCE or (change > _REFRESH_DIFFERENCE and self._age > _CALM_FRAMES):
+        cut = change > _CUT_DIFFERENCE
+        if cut:
+            self._heed(planes)
+        if cut or (change > _REFRESH_DIFFERENCE and self._age > _CALM_FRAMES):
             self._thumbnail, self._age = thumbnail, 0
             self._steps = self._adapt(planes)
         for plane, step in zip(planes, self._steps, strict=True):
             cv2.add(plane, step.more, dst=plane)
             cv2.subtract(plane, step.less, dst=plane)
+
+    def _heed(self, planes: Planes) -> None:
+        """Weave the pattern anew where the picture carries an earlier mark, so that this one is read and not that."""
+        from thsafe.watermark.reader import read_pictures
+
+        carried = read_pictures([planes], {"own": self._key}, search=False).mark_id
+        if carried != self._carried:
+            self._carried = carried
+            self._patterns = self._woven(carried)
+
+    def _woven(self, carried: str | None) -> tuple[Grid, ...]:
+        """The pattern of each plane, over a picture that carries that id already."""
+        height, width = self._shape
+        under = None if carried is None else payload.encode(self._key, carried)
+        return tuple(
+            _spread(
+                tile(self._key, plane, self._code, under),
+                *((width, height) if plane == "y" else (width // 2, height // 2)),
+            )
+            for plane in PLANES
+        )
 
     def _adapt(self, planes: Planes) -> tuple[_Step, ...]:
         """Weigh the pattern for the picture at hand."""

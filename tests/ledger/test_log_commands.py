@@ -2,12 +2,15 @@
 
 import json
 
+import click
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from thsafe.cli import log as commands
-from thsafe.core.errors import LedgerBroken
+from thsafe.core.errors import InputError, LedgerBroken
 from thsafe.ledger.log import Ledger
+from thsafe.ledger.note import sign_checkpoint
 
 
 @pytest.fixture
@@ -46,3 +49,25 @@ def test_proof_fits_its_checkpoint(run, log):
     said = json.loads(run("prove", "3").output)
     assert said["holds"]
     assert said["proof"]["size"] == int(said["checkpoint"].splitlines()[1]) == 5
+
+
+def test_a_folder_may_be_the_witness_of_several_logs(run, log, tmp_path):
+    folder = tmp_path / "auditor"
+    folder.mkdir()
+    stranger = sign_checkpoint("thsafe/another", 7, b"\1" * 32, Ed25519PrivateKey.generate())
+    (folder / "another.note").write_text(stranger.note, encoding="utf-8")
+    # A log that was given another name must not get rid of its witnesses.
+    assert not json.loads(run("verify", "--witness", str(folder), "--json").output)["ok"]
+    run("witness", str(folder))
+    found = json.loads(run("verify", "--witness", str(folder), "--json").output)
+    assert (found["ok"], found["witnessed"]) == (True, 1)
+
+
+def test_a_witness_without_a_checkpoint_does_not_pass_for_one_that_agrees(run, log, tmp_path):
+    refused = run("verify", "--witness", str(tmp_path)).exception
+    assert isinstance(refused, InputError)
+    assert refused.code == "log.witness"
+
+
+def test_an_index_beyond_all_logs_is_a_wrong_call(run, log):
+    assert isinstance(run("prove", "9" * 30).exception, click.BadParameter)

@@ -122,14 +122,19 @@ def witness_in(ledger: Ledger, url: str, *, key: Ed25519PrivateKey | None) -> Co
 def read_witnesses(target: str, origin: str) -> tuple[Checkpoint, ...]:
     """The checkpoints of the log ``origin`` that a witness holds: a file, a folder of them, or another log.
 
+    A folder may hold those of other logs, too. Where none is of this log all are returned, and none will fit: whoever
+    renames a log must not get rid of its witnesses.
+
     Raises:
-        InputError: nothing can be read there.
+        InputError: nothing can be read there, or it holds no checkpoint at all.
         LedgerBroken: a file is no checkpoint; or the other log does not contain what it seems to.
         StoreError: the other log cannot be opened.
     """
     url = address_of(target)
     if url is None:
-        return read_checkpoints(Path(target))
+        held = read_checkpoints(Path(target))
+        ours = tuple(item for item in held if item.origin == origin)
+        return ours or _some(held, target)
     with _opened(url, None) as other:
         if other.origin == origin:
             raise _no_log(url, "it is this very log")
@@ -138,7 +143,19 @@ def read_witnesses(target: str, origin: str) -> tuple[Checkpoint, ...]:
             if not other.prove(entry.index).holds():
                 raise _broken(entry)
             found.append(parse_checkpoint(str(entry.event["note"])))
-        return tuple(found)
+        return _some(tuple(found), shown(make_url(url)))
+
+
+def _some(held: tuple[Checkpoint, ...], target: str) -> tuple[Checkpoint, ...]:
+    """A witness that holds nothing would pass for one that agrees."""
+    if not held:
+        raise InputError(
+            f"This witness holds no checkpoint of the log: {target}",
+            code="log.witness",
+            found="nothing to compare with",
+            next_step=f"check the name; a witness begins with: thsafe log witness {target}",
+        )
+    return held
 
 
 @contextmanager

@@ -134,6 +134,9 @@ def test_newer_schema(engine, path):
 def test_no_such_folder(tmp_path):
     (tmp_path / "file").write_text("")
     assert failure(f"sqlite:///{tmp_path / 'file' / 'thsafe.db'}").code == "store.unavailable"
+    found = failure(f"sqlite:///{tmp_path}")
+    assert found.code == "store.unavailable"
+    assert "make a copy" in found.next_step
 
 
 def test_locked(engine, path, monkeypatch):

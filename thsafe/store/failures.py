@@ -85,9 +85,14 @@ _FAILURES: tuple[tuple[Callable[[str], bool], str, str, str], ...] = (
         "restore it from a backup, then run: thsafe log verify",
     ),
     (
+        lambda name: name.startswith("SQLITE_CANTOPEN"),
+        "store.unavailable",
+        "The database cannot be opened",
+        "check that its folder is there and can be written: SQLite needs that even to read; if it cannot, make a copy",
+    ),
+    (
         lambda name: name.startswith(
             (
-                "SQLITE_CANTOPEN",
                 "SQLITE_IOERR",
                 "OperationalError",
                 "Interface",

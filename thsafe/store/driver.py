@@ -1,14 +1,14 @@
 """The driver under SQLAlchemy, for what is said to it directly: several statements of PostgreSQL in one go.
 
 Where many writers meet, what is usually done around a statement costs more than the server's own work for it. So the
-statements are prepared once for each connection, what needs no answer in between is said in one script, and no more of
-psycopg is used than its libpq.
+statements are prepared once for each connection, what needs no answer in between is sent in one pipeline, and no more
+of psycopg is used than its libpq.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import Connection
@@ -16,13 +16,15 @@ from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
     import psycopg
-    from psycopg.pq.abc import PGresult
+    from psycopg.abc import PQGen
+    from psycopg.pq.abc import PGconn, PGresult
 
 Rows = list[tuple[Any, ...]]
 Statement = tuple[object, ...]
-"""The beginning of a statement, and values that follow it in brackets, if there are any."""
+"""``EXECUTE`` and the name of a prepared one, then its values; or a whole statement alone."""
 
-_SPEAKER = "thsafe_speaker"
+_EXECUTE = "EXECUTE "
+_PREPARED = "thsafe_prepared"
 _READERS: Final[Mapping[int, Callable[[bytes], Any]]] = {
     16: b"t".__eq__,
     17: lambda value: bytes.fromhex(value[2:].decode()),
@@ -38,18 +40,18 @@ def say(connection: Connection, *script: Statement, prepare: Sequence[str]) -> N
 
 
 def ask(connection: Connection, *script: Statement, prepare: Sequence[str]) -> list[Rows]:
-    """Say a script; where it begins no transaction, it is one (PostgreSQL: simple query, several statements).
+    """Say a script; where it begins no transaction, it is one (PostgreSQL: pipelining, extended query).
 
     Args:
         connection: whose driver it is said to.
-        script: such as ``("EXECUTE name", 1, "text")``.
+        script: such as ``("EXECUTE name", 1, "text")``; all is sent before the first answer is read.
         prepare: scripts that ``PREPARE`` what it executes; each is said before it, once for each connection.
 
     Returns:
         The rows of each statement, none for one that gives none; booleans, integers, bytes and texts.
 
     Raises:
-        DBAPIError: of the driver.
+        DBAPIError: of the driver; what came after the statement that failed was not done.
     """
     return [_rows(result) for result in _said(connection, script, prepare)]
 
@@ -58,69 +60,86 @@ def undo(connection: Connection) -> None:
     """Roll back, if a transaction is open and the connection is there."""
     if connection.invalidated:
         return
-    driver = _speaker(connection).driver
+    driver = _driver_of(connection)
     if not driver.closed and driver.info.transaction_status.name != "IDLE":
         say(connection, ("ROLLBACK",), prepare=())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Speaker:
-    """What is kept for a connection."""
-
-    driver: psycopg.Connection
-    quote: Callable[[bytes], bytes | bytearray | memoryview]
-    prepared: set[str] = field(default_factory=set)
-
-    def send(self, script: str) -> list[PGresult]:
-        from psycopg import errors, generators, pq
-
-        if "\0" in script:
-            raise errors.DataError("a text cannot hold the character NUL")
-        self.driver.pgconn.send_query(script.encode())
-        # Not libpq's own waiting: this one hears Ctrl-C, and takes the question back.
-        results: list[PGresult] = self.driver.wait(generators.execute(self.driver.pgconn))
-        if results[-1].status == pq.ExecStatus.FATAL_ERROR:
-            raise errors.error_from_result(results[-1])
-        return results
-
-    def text_of(self, statement: Statement) -> str:
-        """A statement with its values in it: only without parameters the server takes several at once."""
-        start, *values = statement
-        return f"{start}({','.join([self._literal(value) for value in values])})" if values else str(start)
-
-    def _literal(self, value: object) -> str:
-        if isinstance(value, bytes):
-            value = f"\\x{value.hex()}"
-        if isinstance(value, str):
-            return value if "\0" in value else bytes(self.quote(value.encode())).decode()
-        return "NULL" if value is None else str(value)
-
-
 def _said(connection: Connection, script: Sequence[Statement], prepare: Sequence[str]) -> list[PGresult]:
-    speaker = _speaker(connection)
+    driver = _driver_of(connection)
     errors = connection.dialect.loaded_dbapi.Error
+    prepared: set[str] = connection.info.setdefault(_PREPARED, set())
     try:
         for statements in prepare:
-            if statements not in speaker.prepared:
-                speaker.send(statements)
-                speaker.prepared.add(statements)
-        return speaker.send(";".join([speaker.text_of(statement) for statement in script]))
+            if statements not in prepared:
+                driver.execute(statements.encode())
+                prepared.add(statements)
+        return _send(driver, script)
     except errors as problem:
-        gone = speaker.driver.closed
+        gone = driver.closed
         if gone:
             connection.invalidate()
         raise DBAPIError.instance(None, None, problem, errors, connection_invalidated=gone) from problem
 
 
-def _speaker(connection: Connection) -> _Speaker:
-    speaker: _Speaker | None = connection.info.get(_SPEAKER)
-    if speaker is None:
-        from psycopg.pq import Escaping
+def _send(driver: psycopg.Connection, script: Sequence[Statement]) -> list[PGresult]:
+    from psycopg import errors, pq
 
-        driver = cast("psycopg.Connection", connection.connection.driver_connection)
-        speaker = _Speaker(driver=driver, quote=Escaping(driver.pgconn).escape_literal)
-        connection.info[_SPEAKER] = speaker
-    return speaker
+    parameters = [[_parameter(value) for value in values] for _, *values in script]
+    pgconn = driver.pgconn
+    with _pipeline(driver):
+        for (start, *values), given in zip(script, parameters, strict=True):
+            words = str(start)
+            if words.startswith(_EXECUTE):
+                # Bytes go as they are (1), all else as text (0).
+                formats = [int(isinstance(value, bytes)) for value in values]
+                pgconn.send_query_prepared(words[len(_EXECUTE) :].encode(), given, formats)
+            else:
+                pgconn.send_query_params(words.encode(), None)
+        pgconn.pipeline_sync()
+        # Not libpq's own waiting: this one hears Ctrl-C, and takes the question back.
+        results = driver.wait(_answers(pgconn, len(script)))
+    for result in results:
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise errors.error_from_result(result)
+    return results
+
+
+@contextmanager
+def _pipeline(driver: psycopg.Connection) -> Iterator[None]:
+    driver.pgconn.enter_pipeline_mode()
+    try:
+        yield
+        driver.pgconn.exit_pipeline_mode()
+    except BaseException:
+        try:
+            driver.pgconn.exit_pipeline_mode()
+        except Exception:  # noqa: BLE001 - of whatever kind
+            # What was not answered yet would be taken for the answer to the next question.
+            driver.close()
+        raise
+
+
+def _answers(pgconn: PGconn, count: int) -> PQGen[list[PGresult]]:
+    from psycopg import generators
+
+    yield from generators.send(pgconn)
+    results = []
+    for _ in range(count):
+        results += yield from generators.fetch_many(pgconn)
+    yield from generators.fetch_many(pgconn)  # the end of the pipeline
+    return results
+
+
+def _parameter(value: object) -> bytes | None:
+    from psycopg import errors
+
+    if value is None or isinstance(value, bytes):
+        return value
+    text = str(value)
+    if "\0" in text:
+        raise errors.DataError("a text cannot hold the character NUL")
+    return text.encode()
 
 
 def _rows(result: PGresult) -> Rows:
@@ -132,3 +151,7 @@ def _rows(result: PGresult) -> Rows:
             tuple([None if value is None else read(value) for value, read in zip(values, readers, strict=True)])
         )
     return rows
+
+
+def _driver_of(connection: Connection) -> psycopg.Connection:
+    return cast("psycopg.Connection", connection.connection.driver_connection)

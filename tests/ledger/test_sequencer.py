@@ -166,7 +166,7 @@ def test_nobody_keeps_the_lock(log):
 
 def test_elected_though_already_answered(log, any_home, clock, monkeypatch):
     """Another writes one's event and resigns just before one is elected oneself: the answer must not be waited for again."""
-    enter, insist = stage.enter, stage.insist
+    enter, turn = stage.enter, stage.turn
 
     def passed_over(connection, number, *, event, uses, **_):
         monkeypatch.setattr(stage, "enter", enter)
@@ -174,18 +174,37 @@ def test_elected_though_already_answered(log, any_home, clock, monkeypatch):
         return stage.Turn(elected=False, answer=None)
 
     def late(connection, number):
-        monkeypatch.setattr(stage, "insist", insist)
+        monkeypatch.setattr(stage, "turn", turn)
         with Ledger.open(any_home, clock=clock) as other:
             other.append({"type": "verify"})
-        turn = insist(connection, number)
-        assert turn.elected
-        assert turn.answer is not None
-        return turn
+        mine = stage.insist(connection, number)
+        assert mine.elected
+        assert mine.answer is not None
+        return mine
 
     monkeypatch.setattr(stage, "enter", passed_over)
-    monkeypatch.setattr(stage, "insist", late)
+    monkeypatch.setattr(stage, "turn", late)
     assert log.append({"type": "verify"}).index == 0
     assert log.size == 2
+    test_nobody_keeps_the_lock(log)
+
+
+def test_who_is_passed_over_insists(log, monkeypatch):
+    """Whoever misses its turn again and again gets the lock in the end."""
+    looks = []
+
+    def missed(connection, number, *, event, uses, **_):
+        connection.execute(insert(schema.stage).values(number=number, event=event, uses=uses, at=AT))
+        return stage.Turn(elected=False, answer=None)
+
+    def look(_connection, number):
+        looks.append(number)
+        return stage.Turn(elected=False, answer=None)
+
+    monkeypatch.setattr(stage, "enter", missed)
+    monkeypatch.setattr(stage, "turn", look)
+    assert log.append({"type": "verify"}).index == 0
+    assert len(set(looks)) == 1
     test_nobody_keeps_the_lock(log)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from hashlib import sha256
 
 from sqlalchemy import RowMapping
@@ -46,8 +45,8 @@ class Draft:
     """An event on its way into the log, with the rows that belong to it."""
 
     event: Mapping[str, Json]
-    at: datetime | None = None
-    """The clock of a writer that staged it; otherwise it is read when it is the event's turn."""
+    at: str | None = None
+    """The clock of a writer that staged it, RFC 3339; otherwise it is read when it is the event's turn."""
     uses: Mapping[str, int | None] = field(default_factory=dict)
     output: OutputRecord | None = None
     personal: Mapping[str, Json] | None = None

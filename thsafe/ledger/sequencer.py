@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DataError, IntegrityError
 
-from thsafe.core.clock import from_text, to_text
+from thsafe.core.clock import to_text
 from thsafe.core.errors import ConsentRefused, StoreError, ThsafeError
 from thsafe.core.types import Json
 from thsafe.ledger.entry import Draft, Entry, check_event, entry_of_leaf
@@ -26,6 +26,8 @@ from thsafe.store.stage import Answer, Batch, Turn, Waiting
 
 _SWEEP_EVERY = 1000
 """Entries after which the stage is swept."""
+_MISSES = 3
+"""Turns after which one insists, which makes all that come later wait."""
 _TIDY_EVERY = 500
 """Staged events after which the room of what was answered is given back."""
 
@@ -72,6 +74,7 @@ class Sequencer:
             check_clock(now, last_at)
 
     def _wait(self, connection: Connection, number: int, turn: Turn) -> Entry | Exception:
+        misses = 0
         while True:
             if turn.elected:
                 own = self._lead(connection, number, turn)
@@ -79,8 +82,9 @@ class Sequencer:
                     return own
             elif turn.answer is not None:
                 return _read(turn.answer)
-            # Those who only look must not keep each other from sequencing.
-            turn = stage.insist(connection, number)
+            # Who looks in the moment between two sequencers can miss both, but not for ever.
+            misses += 1
+            turn = stage.turn(connection, number) if misses < _MISSES else stage.insist(connection, number)
 
     def _lead(self, connection: Connection, number: int, turn: Turn) -> Entry | Exception | None:
         """Be the sequencer until one batch is answered; the answer to the own event, if it was in it or before it."""
@@ -141,7 +145,7 @@ class Sequencer:
 
 
 def _draft(row: Waiting) -> Draft:
-    return Draft(event=json.loads(row.event), uses=json.loads(row.uses), at=from_text(row.at))
+    return Draft(event=json.loads(row.event), uses=json.loads(row.uses), at=row.at)
 
 
 def _write(given: Entry | Refusal) -> int | str:

@@ -80,7 +80,7 @@ class Writer:
         Raises:
             LedgerBroken: ``log.head``: nothing can be appended at all.
         """
-        frontier, last_at, now = _frontier(head), str(head["last_at"]), self.clock()
+        frontier, last_at, now = _frontier(head), str(head["last_at"]), to_text(self.clock())
         counts: dict[str, int] = {}
         answers: list[Entry | Refusal] = []
         seals: list[personal.Sealed | None] = []
@@ -90,7 +90,7 @@ class Writer:
         sealing = False
         for draft in drafts:
             # In text the order of times is that of the alphabet; within the tolerance time stands still.
-            at = max(to_text(draft.at or now), last_at)
+            at = max(draft.at or now, last_at)
             try:
                 uses = _count_uses(connection, draft.uses, counts)
                 sealed = _seal_personal(connection, draft)

@@ -121,18 +121,15 @@ def enter(connection: Connection, number: int, *, event: str, uses: str, at: str
         at: its writer's clock, RFC 3339.
         latest: the latest time that the log may have.
     """
-    _, given, _, _, first, ((elected,),), second = _ask(
-        connection,
-        ("BEGIN",),
-        ("EXECUTE log_put", number, event, uses, at, latest),
-        ("COMMIT",),
-        # Whoever is the sequencer now may have begun too soon to see it. The next one does: oneself, or another.
-        ("EXECUTE log_pass",),
-        ("EXECUTE log_take", number),
-        ("EXECUTE log_elect", number),
-        ("EXECUTE log_take", number),
+    _, given, _, *rest = _ask(
+        connection, ("BEGIN",), ("EXECUTE log_put", number, event, uses, at, latest), ("COMMIT",), *_turn(number)
     )
-    return Turn(staged=bool(given), elected=elected, answer=_answer(first or second))
+    return _turned(rest, staged=bool(given))
+
+
+def turn(connection: Connection, number: int) -> Turn:
+    """Become the sequencer if nobody is, or wait until whoever is it has answered a batch."""
+    return _turned(_ask(connection, *_turn(number)))
 
 
 def take(connection: Connection, number: int) -> Answer | None:
@@ -208,6 +205,17 @@ def tidy(connection: Connection) -> None:
 
 _ask = partial(ask, prepare=(growth.PREPARE, _STATEMENTS))
 _say = partial(say, prepare=(growth.PREPARE, _STATEMENTS))
+
+
+def _turn(number: int) -> list[Statement]:
+    # Whoever is the sequencer now may have begun too soon to see the event. The next one does: oneself, or another.
+    take = ("EXECUTE log_take", number)
+    return [("EXECUTE log_pass",), take, ("EXECUTE log_elect", number), take]
+
+
+def _turned(results: Sequence[Rows], *, staged: bool = True) -> Turn:
+    _, first, ((elected,),), second = results
+    return Turn(staged=staged, elected=elected, answer=_answer(first or second))
 
 
 def _answering(answers: Mapping[int, int | str]) -> Statement:

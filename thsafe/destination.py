@@ -50,9 +50,18 @@ class Destination:
             kinds: endings of names, of ``MEDIA_TYPES``, that are accepted.
 
         Raises:
-            UsageError: ``output.kind``, ``output.folder`` or ``output.exists``.
+            UsageError: ``output.name``, ``output.kind``, ``output.folder`` or ``output.exists``.
             StoreError: ``output.unwritable``.
         """
+        try:
+            os.fsencode(path.absolute()).decode()
+        except UnicodeDecodeError:
+            raise UsageError(
+                "The name of the output is not UTF-8, so it could not be kept in the log's tables.",
+                code="output.name",
+                found=ascii(str(path.absolute())),
+                next_step="choose another name or folder",
+            ) from None
         if path.suffix.lower() not in kinds:
             first = next(kind for kind in MEDIA_TYPES if kind in kinds)
             raise UsageError(

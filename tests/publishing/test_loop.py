@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import tracemalloc
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from thsafe.core.errors import MarkError, PolicyRefused, StoreError, ThsafeError, UsageError
 from thsafe.core.types import Verdict
+from thsafe.destination import Destination
 from thsafe.verification import verify
 
 
@@ -212,3 +214,10 @@ def test_a_full_disk_is_said_and_leaves_nothing(installation, tiny, tmp_path) ->
     finally:
         subprocess.run(["umount", str(small)], check=True)
     assert _types(installation)[-1] == "failed"
+
+
+def test_a_name_that_no_table_could_keep_is_refused_before_any_work(tmp_path) -> None:
+    with pytest.raises(UsageError) as caught:
+        Destination.claim(tmp_path / os.fsdecode(b"caf\xe9.mp4"))
+    assert caught.value.code == "output.name"
+    assert str(caught.value.found).isascii()

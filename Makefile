@@ -40,6 +40,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup  ## Make a disclosed talking head, verify three copies of it, audit it
 	@$(BIN)/python benchmarks/demo.py $(DEMO)
 
+# As many threads as cores already run: more of them only wait for each other.
+test: export OMP_NUM_THREADS := 1
 test: setup  ## The whole test suite
 	@$(BIN)/python -m pytest -n $(JOBS) --dist=worksteal
 

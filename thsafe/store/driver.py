@@ -43,7 +43,7 @@ def ask(connection: Connection, *script: Statement, prepare: Sequence[str]) -> l
     """Say a script; where it begins no transaction, it is one (PostgreSQL: pipelining, extended query).
 
     Args:
-        connection: whose driver it is said to.
+        connection: whose driver it is said to; one of ``thsafe.store.lines``.
         script: such as ``("EXECUTE name", 1, "text")``; all is sent before the first answer is read.
         prepare: scripts that ``PREPARE`` what it executes; each is said before it, once for each connection.
 
@@ -60,13 +60,13 @@ def undo(connection: Connection) -> None:
     """Roll back, if a transaction is open and the connection is there."""
     if connection.invalidated:
         return
-    driver = _driver_of(connection)
+    driver = driver_of(connection)
     if not driver.closed and driver.info.transaction_status.name != "IDLE":
         say(connection, ("ROLLBACK",), prepare=())
 
 
 def _said(connection: Connection, script: Sequence[Statement], prepare: Sequence[str]) -> list[PGresult]:
-    driver = _driver_of(connection)
+    driver = driver_of(connection)
     errors = connection.dialect.loaded_dbapi.Error
     prepared: set[str] = connection.info.setdefault(_PREPARED, set())
     try:
@@ -153,5 +153,6 @@ def _rows(result: PGresult) -> Rows:
     return rows
 
 
-def _driver_of(connection: Connection) -> psycopg.Connection:
+def driver_of(connection: Connection) -> psycopg.Connection:
+    """The driver's own connection."""
     return cast("psycopg.Connection", connection.connection.driver_connection)

@@ -200,9 +200,7 @@ def _patiently(call: Callable[[], object]) -> None:
 
 def _open_postgresql(address: URL) -> Engine:
     try:
-        # What is said often is prepared by name (``thsafe.store.driver``): the driver's own way of doing so makes the
-        # server forget all names whenever a transaction was undone.
-        engine = create_engine(address.set(drivername="postgresql+psycopg"), connect_args={"prepare_threshold": None})
+        engine = create_engine(address.set(drivername="postgresql+psycopg"))
     except (ImportError, NoSuchModuleError) as problem:
         raise MissingError(
             "The PostgreSQL driver is not installed.",

@@ -1,7 +1,7 @@
 """What one transaction adds to the log: entries, nodes of the tree, uses of consents, a checkpoint, and the new head.
 
-To PostgreSQL it is said in one script, to the driver itself: every other writer waits meanwhile, and what SQLAlchemy
-does around five statements takes longer than the server needs for them.
+PostgreSQL's sequencer says it in one script (``script_of``), to the driver itself: every other writer waits meanwhile,
+and what SQLAlchemy does around five statements takes longer than the server needs for them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from thsafe.store import schema
-from thsafe.store.driver import Statement, ask, say
+from thsafe.store.driver import Statement
 
 Row = Mapping[str, Any]
 
@@ -23,7 +24,10 @@ _ADD_ENTRIES = insert(schema.entry)
 _ADD_NODES = insert(schema.node)
 _ADD_USES = insert(schema.consent_use)
 # Of a size that was sealed before, the checkpoint that others may have seen stays.
-_ADD_CHECKPOINT = insert(schema.checkpoint).prefix_with("OR IGNORE", dialect="sqlite")
+_ADD_CHECKPOINT = {
+    "sqlite": sqlite.insert(schema.checkpoint).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(schema.checkpoint).on_conflict_do_nothing(),
+}
 
 _HEAD_COLUMNS: Final = ("size", "root", "frontier", "last_at")
 PREPARE: Final = f"""
@@ -58,10 +62,7 @@ class Growth:
 
 def read_head(connection: Connection) -> Row:
     """Size, root, frontier and time of the log, in the caller's transaction."""
-    if connection.dialect.name != "postgresql":
-        return dict(connection.execute(_HEAD).mappings().one())
-    (rows,) = ask(connection, ("EXECUTE log_head",), prepare=(PREPARE,))
-    return head_of(rows)
+    return dict(connection.execute(_HEAD).mappings().one())
 
 
 def head_of(rows: Sequence[Sequence[Any]]) -> Row:
@@ -72,21 +73,18 @@ def head_of(rows: Sequence[Sequence[Any]]) -> Row:
 
 def grow(connection: Connection, growth: Growth) -> None:
     """Write it, in the caller's transaction."""
-    if connection.dialect.name == "postgresql":
-        say(connection, *script_of(growth), prepare=(PREPARE,))
-        return
     connection.execute(_ADD_ENTRIES, growth.entries)
     if growth.nodes:
         connection.execute(_ADD_NODES, growth.nodes)
     if growth.uses:
         connection.execute(_ADD_USES, growth.uses)
     if growth.checkpoint is not None:
-        connection.execute(_ADD_CHECKPOINT, growth.checkpoint)
+        connection.execute(_ADD_CHECKPOINT[connection.dialect.name], growth.checkpoint)
     connection.execute(_SET_HEAD, growth.head)
 
 
 def script_of(growth: Growth) -> list[Statement]:
-    """What is said to PostgreSQL."""
+    """The same as PostgreSQL is told it; needs ``PREPARE``."""
     script: list[Statement] = [("EXECUTE log_add_entry", *row.values()) for row in growth.entries]
     script += [("EXECUTE log_add_node", *row.values()) for row in growth.nodes]
     script += [("EXECUTE log_add_use", *row.values()) for row in growth.uses]

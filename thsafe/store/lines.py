@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
 
+from thsafe.store.driver import driver_of
 from thsafe.store.engine import is_alive
 from thsafe.store.failures import translated
 
 _KEPT = 4
-"""More than these go back to the pool: others want to read."""
+"""More than these are closed again: others want to read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,23 +36,22 @@ class Lines:
             StoreError: the server cannot be reached, or refused a statement.
         """
         with translated(self.engine):
-            connection = self._take() or self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            connection = self._take() or self._open()
             try:
                 yield connection
             except BaseException:
                 # With the connection goes whatever lock it may hold.
-                connection.invalidate()
-                connection.close()
+                _hang_up(connection)
                 raise
             if len(self._resting) < _KEPT:
                 self._resting.append((connection, time.monotonic()))
             else:
-                connection.close()
+                _hang_up(connection)
 
     def close(self) -> None:
         """Hang up on all that rest."""
         while self._resting:
-            self._resting.pop()[0].close()
+            _hang_up(self._resting.pop()[0])
 
     def _take(self) -> Connection | None:
         while self._resting:
@@ -61,6 +61,17 @@ class Lines:
                 return None
             if is_alive(connection.connection.dbapi_connection, rested=time.monotonic() - since):
                 return connection
-            connection.invalidate()
-            connection.close()
+            _hang_up(connection)
         return None
+
+    def _open(self) -> Connection:
+        connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        # The driver's own preparing would, after an undone transaction, make the server forget the names of what is
+        # prepared here (``thsafe.store.driver``).
+        driver_of(connection).prepare_threshold = None
+        return connection
+
+
+def _hang_up(connection: Connection) -> None:
+    connection.invalidate()
+    connection.close()

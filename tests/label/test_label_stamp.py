@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from thsafe.core.errors import MarkError, MissingError
@@ -149,6 +149,9 @@ def test_what_does_not_fit_is_refused():
     assert caught.value.next_step
 
 
+@example(text="<{", width=934, height=420, share=0.0603)
+@example(text="_;", width=638, height=716, share=0.063)
+@example(text="~|", width=378, height=898, share=0.0586)
 @settings(max_examples=40, deadline=None)
 @given(
     text=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12),

@@ -79,6 +79,7 @@ def draw_plate(label: Label, width: int, height: int) -> Plate:
     lines = _balanced(label.text, font, room)
     widest = max(font.getlength(line) for line in lines)
     rows = _even(2 * _PAD_Y * tall + max(tall + (len(lines) - 1) * _LINE_STEP * tall, sign_rows))
+    rows += 2 * _beyond(lines, font, tall, rows)
     columns = _even(2 * _PAD_X * tall + beside + widest)
     if columns > width or rows > height:
         raise MarkError(
@@ -126,6 +127,23 @@ def _wrap(text: str, font: FreeTypeFont, room: float) -> list[str]:
     return lines
 
 
+def _baseline(number: int, lines: list[str], font: FreeTypeFont, tall: int, rows: int) -> int:
+    """The row that a line stands on, in a plate of so many."""
+    # where the sample's lower edge is, relative to the baseline: 0 for capitals, below it for CJK characters
+    drop = font.getbbox(tallest("".join(lines)), anchor="ls")[3]
+    first = rows / 2 - ((len(lines) - 1) * _LINE_STEP + 1) * tall / 2 + tall - drop
+    return round(first + number * _LINE_STEP * tall)
+
+
+def _beyond(lines: list[str], font: FreeTypeFont, tall: int, rows: int) -> int:
+    """Rows that are missing above or below: braces and strokes reach further than the letter that is measured."""
+    above = _baseline(0, lines, font, tall, rows) + font.getbbox(lines[0], anchor="ls")[1]
+    below = rows - _baseline(len(lines) - 1, lines, font, tall, rows) - font.getbbox(lines[-1], anchor="ls")[3]
+    missing = 1 - min(above, below)
+    # one more for the baseline, which is rounded anew
+    return math.ceil(missing) + 1 if missing > 0 else 0
+
+
 def _draw_text(
     lines: list[str], font: FreeTypeFont, tall: int, size: tuple[int, int], left: int
 ) -> tuple[NDArray[np.float32], tuple[int, int, int, int]]:
@@ -135,14 +153,10 @@ def _draw_text(
     rows, columns = size
     canvas = Image.new("L", (columns, rows))
     pen = ImageDraw.Draw(canvas)
-    sample = tallest("".join(lines))
-    # where the sample's lower edge is, relative to the baseline: 0 for capitals, below it for CJK characters
-    drop = font.getbbox(sample, anchor="ls")[3]
-    first = rows / 2 - ((len(lines) - 1) * _LINE_STEP + 1) * tall / 2 + tall - drop
     ruler: tuple[int, int, int, int] | None = None
     for number, line in enumerate(lines):
         x = left + (columns - left - font.getlength(line)) / 2
-        y = round(first + number * _LINE_STEP * tall)
+        y = _baseline(number, lines, font, tall, rows)
         pen.text((x, y), line, fill=255, font=font, anchor="ls")
         ruler = ruler or _ruler(line, font, x, y)
     return np.array(canvas, np.float32) / 255, ruler or (0, 0, columns, rows)

@@ -112,8 +112,8 @@ def _lasts(words: list[str]) -> bool:
     return any(tuple(plain[: len(known)]) == known for known in stage.LASTING)
 
 
-def _start_and_stop(words: list[str]) -> int:
-    """Start a command that goes on, wait for its first words, and end it as Ctrl-C does."""
+def _start_and_stop(words: list[str]) -> tuple[int, str]:
+    """Start a command that goes on, wait for its first words, and end it as Ctrl-C does: exit code, all words."""
     command = [sys.executable, "-m", "thsafe", *words]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
@@ -128,7 +128,7 @@ def _start_and_stop(words: list[str]) -> int:
             raise
         assert ready or silent, f"{words} said nothing"
         assert "Traceback" not in said, said
-        return process.returncode
+        return process.returncode, said
 
 
 def _carried_out(scene, line: str, capsys) -> tuple[int, str]:
@@ -142,8 +142,11 @@ def _carried_out(scene, line: str, capsys) -> tuple[int, str]:
         assert program in stage.NOT_OURS, line
         return 0, ""
     if _lasts(words):
-        code = _start_and_stop(words)
-        return (0 if code == ExitCode.INTERRUPTED else code), ""
+        code, said = _start_and_stop(words)
+        if code == -signal.SIGINT:
+            # It was just ending by itself, and Python no longer listened: the second time tells whether it does.
+            code, said = _start_and_stop(words)
+        return (0 if code == ExitCode.INTERRUPTED else code), said
     capsys.readouterr()
     code = run(words)
     told = capsys.readouterr()

@@ -9,8 +9,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from thsafe.core.errors import StoreError, UsageError
 from thsafe.media.files import rename_new
 
 _PREFIX = ".thsafe-"
+_NEW = ".new"
+_BORN = 60
+"""Seconds after which a folder that is still without its lock belongs to nobody."""
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".mov": "video/quicktime",
@@ -112,7 +116,7 @@ class Destination:
         """A private folder (mode 0700) beside the output; gone afterwards, whatever happens."""
         folder = self.workshop_of(self.path, job_id)
         # It gets its name with the lock held: a neighbour that clears up must not take it for a dead one's.
-        new = folder.with_name(f".new{folder.name}")
+        new = folder.with_name(f"{_NEW}{folder.name}")
         try:
             new.mkdir(mode=0o700)
             lock = os.open(new / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -160,6 +164,10 @@ class Destination:
             if folder.is_dir() and not _is_locked(folder / "lock"):
                 interrupted(folder.name.removeprefix(_PREFIX))
                 shutil.rmtree(folder, ignore_errors=True)
+        for folder in self.path.parent.glob(f"{_NEW}{_PREFIX}*"):
+            with suppress(OSError):
+                if time.time() - folder.stat().st_mtime > _BORN:
+                    shutil.rmtree(folder)
 
 
 def _is_locked(lock: Path) -> bool:

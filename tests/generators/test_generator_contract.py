@@ -36,6 +36,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     _install(site, tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"])
     monkeypatch.syspath_prepend(str(EXAMPLE))
     monkeypatch.syspath_prepend(str(site))
+    sys.modules.pop("thsafe_still", None)
     yield site
     sys.modules.pop("thsafe_still", None)
 

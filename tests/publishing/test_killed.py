@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -62,8 +63,59 @@ for number in range(kills):
 print(json.dumps({"took": took}))
 """
 
+# Dead between log and name: once where the name is free, once where another file has it and would be replaced.
+LOGGED = """
+import importlib.util, os, sys
+from pathlib import Path
+from thsafe.destination import Destination
 
-def test_killed_at_twenty_moments(installation, tmp_path) -> None:
+spec = importlib.util.spec_from_file_location("tiny_engine", sys.argv[1])
+tiny = importlib.util.module_from_spec(spec)
+sys.modules["tiny_engine"] = tiny
+spec.loader.exec_module(tiny)
+Destination.place = lambda self, finished: os._exit(9)
+for out in sys.argv[2:]:
+    pid = os.fork()
+    if pid == 0:
+        tiny.Tiny(frames=30).say(Path(out) / "out.mp4", force=True)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+"""
+
+
+def test_killed_between_log_and_name(installation, tmp_path, tiny) -> None:
+    free, taken = tmp_path / "free" / "out.mp4", tmp_path / "taken" / "out.mp4"
+    for path in (free, taken):
+        path.parent.mkdir()
+    taken.write_bytes(b"an older film")
+    installation.ledger.close()
+    arguments = [str(Path(__file__).with_name("tiny.py")), str(free.parent), str(taken.parent)]
+    subprocess.run([sys.executable, "-W", "ignore", "-c", LOGGED, *arguments], check=True, timeout=300)
+    logged = {
+        installation.ledger.outputs.by_sha256(entry.event["sha256"]).path: entry.event
+        for entry in installation.ledger.find("output")
+    }
+    assert not free.exists()
+
+    for path in (free, taken):
+        tiny.Tiny(frames=30).say(path.with_name("after.mp4"))
+        assert sorted(left.name for left in path.parent.iterdir()) == ["after.mp4", "out.mp4"]
+    assert hash_file(free) == logged[str(free)]["sha256"]
+    assert verify(free, record=False).verdict is Verdict.DISCLOSED
+    assert taken.read_bytes() == b"an older film"
+    assert [entry.event["job"] for entry in installation.ledger.find("failed")] == [logged[str(taken)]["job"]]
+
+
+def test_a_folder_that_died_before_its_lock_is_cleared_away(installation, tmp_path, tiny) -> None:
+    dead, young = tmp_path / ".new.thsafe-dead", tmp_path / ".new.thsafe-young"
+    dead.mkdir()
+    young.mkdir()
+    os.utime(dead, (0, 0))
+    tiny.Tiny(frames=30).say(tmp_path / "after.mp4")
+    assert not dead.exists()
+    assert young.is_dir()
+
+
+def test_killed_at_twenty_moments(installation, tmp_path, tiny) -> None:
     tiny_path = Path(__file__).with_name("tiny.py")
     out = tmp_path / "out"
     out.mkdir()
@@ -91,25 +143,18 @@ def test_killed_at_twenty_moments(installation, tmp_path) -> None:
     intents = {entry.event["job"] for entry in installation.ledger.find("intent")}
     outputs = {entry.event["job"]: entry.event["sha256"] for entry in installation.ledger.find("output")}
     assert set(outputs) <= intents
-    unplaced = set(outputs.values()) - {hash_file(path) for path in finished}
     # A later job in the folder has already closed some of the intents; the others are listed as open.
     interrupted = {entry.event["job"] for entry in installation.ledger.find("failed")}
     still_open = {intent.job for intent in log.open_intents}
     assert still_open | (interrupted - set(outputs)) == intents - set(outputs)
-    complete = {job for job, digest in outputs.items() if digest not in unplaced}
-    assert interrupted & complete == set(), "the log calls a finished output failed"
+    assert interrupted & set(outputs) == set(), "the log calls a finished output failed"
 
-    # The next job in that folder clears what the dead left and says so in the log.
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("tiny_after", tiny_path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["tiny_after"] = module
-    spec.loader.exec_module(module)
-    module.Tiny(frames=30).say(out / "after.mp4")
+    # The next job in that folder gives what was logged its name, clears away the rest and says so in the log.
+    tiny.Tiny(frames=30).say(out / "after.mp4")
     assert [path for path in out.iterdir() if path.suffix != ".mp4"] == []
     failed = {entry.event["job"] for entry in installation.ledger.find("failed")}
-    withdrawn = {job for job, digest in outputs.items() if digest in unplaced}
-    assert withdrawn <= failed
+    standing = {hash_file(path) for path in out.iterdir()}
+    assert set(outputs.values()) <= standing, "the log holds an output that stands nowhere"
+    still_open = {intent.job for intent in installation.ledger.verify().open_intents}
+    assert failed & set(outputs) == set(), "the log calls a finished output failed"
+    assert failed | still_open == intents - set(outputs)

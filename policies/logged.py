@@ -12,6 +12,7 @@ from typing import Final
 
 from policies.facts import ConsentFacts, Declaration, Depiction, PolicyFacts, StatusFacts
 from thsafe.core.clock import from_text, to_text
+from thsafe.core.form import misfit
 from thsafe.core.types import Json
 
 _MOST_WORDS: Final = 400
@@ -26,6 +27,25 @@ _SETS: Final = ("licensees", "modes", "purposes", "prohibited", "languages", "ch
 _WORDS: Final = ("assurance", "age_class")
 _STATUS: Final = ("available", "signed", "fresh", "revoked", "suspended")
 _DECLARED: Final = ("sexual", "fraud", "election", "celebrity")
+
+_CONSENT: Final = {
+    **dict.fromkeys((*_TRUTHS, "ends_by_majority"), bool),
+    **{name: [str] for name in _SETS},
+    **dict.fromkeys((*_WORDS, "valid_from", "valid_until"), str),
+    "uses_left": int,
+    "status": dict.fromkeys(_STATUS, bool),
+}
+_FORM: Final = {
+    **dict.fromkeys(("task", "requester", "request", "purpose"), str),
+    "territories": [str],
+    "declared": dict.fromkeys(_DECLARED, bool),
+    "facts": {
+        **dict.fromkeys(("language", "channel", "media", "now", "last_logged"), str),
+        **dict.fromkeys(("media_intact", "named_model"), bool),
+        "screened_out": [str],
+        "depictions": [{"performer": str, "synthetic_proof": bool, "lends_voice": bool, "consent": (None, _CONSENT)}],
+    },
+}
 
 
 def to_log(facts: PolicyFacts) -> dict[str, Json]:
@@ -63,6 +83,8 @@ def from_log(event: Mapping[str, Json]) -> PolicyFacts:
     Raises:
         ValueError: the entry does not hold them all.
     """
+    if place := misfit(event, _FORM):
+        raise ValueError(f"the entry does not hold the facts of its decision: {place}")
     try:
         kept = event["facts"]
         return PolicyFacts(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thsafe.core.clock import system_clock, to_text
-from thsafe.core.errors import ThsafeError
+from thsafe.core.errors import StoreError, ThsafeError
 from thsafe.core.state import STOPPED
 from thsafe.core.types import Evidence, Json, MediaKind, Progress, Report, Silent, Status, Verdict
 from thsafe.examination import Examination, not_evaluated
@@ -155,8 +155,20 @@ def examine(
         media=_media_facts(info),
     )
     if record and installation is not None:
-        installation.ledger.append({"type": "verify", "sha256": report.sha256, "verdict": str(report.verdict)})
+        report = _recorded(report, installation)
     return examination, report
+
+
+def _recorded(report: Report, installation: Installation) -> Report:
+    """Logged, or with the remark that it is not: an auditor's read-only copy must not cost the report."""
+    try:
+        installation.ledger.append({"type": "verify", "sha256": report.sha256, "verdict": str(report.verdict)})
+    except StoreError as problem:
+        if problem.code != "store.read-only":
+            raise
+        remark = "This check is not in the log: its database can be read here, but not written."
+        return replace(report, limits=(*report.limits, remark))
+    return report
 
 
 def check_names() -> tuple[str, ...]:

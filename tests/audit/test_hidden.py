@@ -4,11 +4,12 @@ import csv
 import io
 import json
 import os
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, text, update
 
 from policies.bundle import PACKAGE_FOLDER, read_files
 from tests.audit.test_pack import KEY
@@ -16,13 +17,14 @@ from tests.audit.test_run import audit, codes, judgements
 from thsafe.audit import files, verify_pack
 from thsafe.audit.cases import cases_of
 from thsafe.audit.export import as_csv, as_json_lines, write_csv, write_json_lines
-from thsafe.audit.html import write_html
+from thsafe.audit.html import render_html, write_html
 from thsafe.audit.model import FileState, Measurement, Verdict
-from thsafe.audit.oscal import write_oscal
+from thsafe.audit.oscal import as_oscal, write_oscal
 from thsafe.audit.pack import write_pack
-from thsafe.core.errors import LedgerBroken, UsageError
+from thsafe.core.errors import StoreError, UsageError
+from thsafe.ledger.entry import RESERVED
 from thsafe.store import schema
-from thsafe.store.engine import writing
+from thsafe.store.engine import reading, writing
 
 
 def tamper(house, statement):
@@ -96,12 +98,80 @@ def test_a_broken_log_comes_first_and_once(house):
 
 
 @pytest.mark.parametrize("leaf", [b"\xff", b"[]", b'{"type":1}'])
-def test_an_entry_that_cannot_be_read_stops_the_audit_in_words(house, leaf):
+def test_an_entry_that_cannot_be_read_hides_no_other_finding(house, leaf):
     house.publish("a.mp4")
+    house.publish("b.mp4")
+    (house.folder / "b.mp4").unlink()
     tamper(house, update(schema.entry).where(schema.entry.c.position == 0).values(leaf=leaf))
-    with pytest.raises(LedgerBroken) as caught:
-        audit(house)
-    assert caught.value.code == "log.entry"
+    report = audit(house)
+    found = {(item.code, item.index) for item in report.exceptions}
+    assert found >= {("log.entry", 0), ("output.no-intent", 1), ("file.missing", 3)}
+    assert [output.intent_index for output in report.outputs] == [None, 2]
+    for write in (as_csv, render_html, as_oscal):
+        assert write(report)
+
+
+ODD = (None, 5, True, "x", [], [[1]], {"a": 5})
+
+
+@pytest.mark.parametrize("kind", ["intent", "output", "failed"])
+def test_whoever_holds_the_key_can_append_nothing_that_stops_the_audit(house, kind):
+    """Every field of an entry, and every field in it, with a value of another kind: all is signed, the log verifies."""
+    house.publish("a.mp4")
+    house.ledger.append({"type": "failed", "job": "job-x", "reason": "interrupted"})
+    event = next(iter(house.ledger.find(kind))).event
+    event = {name: value for name, value in event.items() if name not in RESERVED}
+    added = [changed(event, place, odd) for place in places(event) for odd in ODD]
+    # What has a column of its own is text or nothing.
+    house.ledger.append_many(
+        item
+        for item in added
+        if item["type"] == kind and all(isinstance(item.get(name, ""), str | None) for name in ("job", "sha256"))
+    )
+    report = audit(house)
+    assert report.log.ok
+    assert [output.intent_index for output in report.outputs] == [0]
+    odd = [item for item in report.exceptions if item.code == "log.form"]
+    assert odd
+    assert {item.severity for item in odd} == {"high"}
+    for write in (as_csv, render_html, as_oscal, lambda it: list(as_json_lines(it))):
+        assert write(report)
+
+
+def places(value, *above):
+    """The way to every field and item inside."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in inside:
+        yield (*above, name)
+        yield from places(item, *above, name)
+
+
+def changed(event, place, odd):
+    whole = inner = json.loads(json.dumps(event))
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = odd
+    return whole
+
+
+@pytest.mark.parametrize("table", ["log_head", "log_entry", "log_node", "log_checkpoint", "output"])
+def test_no_column_of_another_kind_stops_the_audit(house, table):
+    """SQLite takes any kind of value in any column; what the log signs is found out, the rest is no way to stop it."""
+    house.publish("a.mp4", thumbnail=b"\xff\xd8")
+    newest = f"WHERE rowid = (SELECT max(rowid) FROM {table})"
+    for column in schema.metadata.tables[table].columns:
+        with reading(house.ledger._engine) as connection:
+            kept = connection.execute(text(f"SELECT {column.name} FROM {table} {newest}")).scalar_one()
+        put = text(f"UPDATE {table} SET {column.name} = :value {newest}")
+        for odd in ("x", b"\x00\xff", -7, 0.5):
+            with suppress(StoreError):  # a key of whole numbers takes nothing else
+                tamper(house, put.bindparams(value=odd))
+            report = audit(house)
+            assert len(report.outputs) == 1
+            for write in (as_csv, render_html, as_oscal, lambda it: list(as_json_lines(it))):
+                assert write(report)
+        tamper(house, put.bindparams(value=kept))
+    assert audit(house).log.ok
 
 
 def test_no_name_of_a_file_keeps_the_audit_from_being_written(house, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import zipfile
 from pathlib import Path
@@ -9,13 +10,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from thsafe.audit import verify_pack
+from thsafe.audit import html, verify_pack
 from thsafe.cli.main import run
 from thsafe.consent.store import ConsentStore
 from thsafe.installation import Installation
 from thsafe.ledger.log import InclusionProof
 from thsafe.ledger.merkle import leaf_hash
 from thsafe.ledger.note import Verifier, verify_checkpoint
+from thsafe.media.files import write_failure
 from thsafe.media.image import write_png
 from thsafe.registry import draw_person
 from thsafe.store import schema
@@ -40,7 +42,11 @@ def video(home: Path, tmp_path: Path, capsys) -> Path:
     return out
 
 
-def test_receipts_and_forgetting(video: Path, tmp_path: Path, capsys, attacks) -> None:
+def full_disk(path: Path, data: bytes) -> None:
+    raise write_failure(path, errno.ENOSPC, len(data))
+
+
+def test_receipts_and_forgetting(video: Path, tmp_path: Path, capsys, attacks, monkeypatch) -> None:
     # Each platform gets its own flag, and the proof that the log holds the publication.
     flags = {}
     for platform in ("youtube", "tiktok", "dv360", "meta"):
@@ -63,6 +69,18 @@ def test_receipts_and_forgetting(video: Path, tmp_path: Path, capsys, attacks) -
     assert run(["publish", str(video), "--platform", "youtube"]) == 2  # the receipt is there already
     assert "--force" in capsys.readouterr().err
 
+    # A receipt that cannot be written leaves its entry, and says so; asked again it is there.
+    with monkeypatch.context() as patch:
+        patch.setattr(html, "write_whole", full_disk)
+        assert run(["publish", str(video), "--platform", "meta", "--force", "--json"]) == 34
+    problem = said(capsys)
+    assert problem["error"] == "store.disk-full"
+    installation = Installation.open()
+    entry = list(installation.ledger.find("publish"))[-1]
+    assert problem["log"] == f"entry {entry.index} says that the file was published; no receipt was written"
+    assert run(["publish", str(video), "--platform", "meta", "--force", "--json"]) == 0
+    assert said(capsys)["log"]["index"] == entry.index + 1
+
     # What lost its credentials or was changed gets none.
     bare = tmp_path / "bare.mp4"
     attacks.remux(video, bare)
@@ -78,7 +96,6 @@ def test_receipts_and_forgetting(video: Path, tmp_path: Path, capsys, attacks) -
     assert not (tmp_path / "changed.mp4.youtube.json").exists()
 
     # Forgetting: names, pictures and keys go; every proof holds; what stays is named.
-    installation = Installation.open()
     (record,) = ConsentStore(installation.home).list()
     assert installation.ledger.outputs.by_sha256(receipt["file"]["sha256"]).thumbnail
     assert b"Ada Example" in b"".join(path.read_bytes() for path in installation.home.consents.rglob("*.json"))

@@ -241,10 +241,13 @@ def test_columns_of_another_kind_are_compared_all_the_same(log):
         pytest.skip("only SQLite keeps text in a column of bytes")
     tamper(log, text("UPDATE log_entry SET leaf = 'x' WHERE position = 1"))
     assert codes(log) >= {"ENTRY"}
-    tamper(log, text("UPDATE log_entry SET at = x'00' WHERE position = 1"))
+    tamper(log, text("UPDATE log_entry SET at = x'00' WHERE position = 2"))
+    assert [problem.index for problem in log.verify().problems if problem.code == "ENTRY"] == [1, 1, 2]
+    tamper(log, text("UPDATE log_head SET size = 'many'"))
+    assert codes(log) >= {"ENTRY", "HEAD-MISMATCH"}
     with pytest.raises(LedgerBroken) as caught:
-        log.verify()
-    assert caught.value.code == "log.unreadable"
+        log.append({"type": "verify", "n": 3})
+    assert caught.value.code == "log.head"
 
 
 def test_holes_in_the_tree_stop_proofs(witnessed):

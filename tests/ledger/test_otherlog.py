@@ -122,6 +122,11 @@ def test_no_log_is_its_own_witness(log, any_home, tmp_path):
     assert not (tmp_path / "nothing.db").exists()
     with pytest.raises(InputError):
         read_witnesses(str(tmp_path / "nowhere"), log.origin)
+    # What is no checkpoint says nothing about the log: a name misspelt must not look like a log that was changed.
+    (tmp_path / "letter.txt").write_text("Dear auditor,\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_witnesses(str(tmp_path / "letter.txt"), log.origin)
+    assert "letter.txt" in caught.value.message
 
 
 @pytest.mark.parametrize("any_home", ["postgresql"], indirect=True)

@@ -37,6 +37,18 @@ def test_an_output_is_marked_signed_logged_and_found_again(installation, tiny, t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "out.mp4"]
 
 
+@pytest.mark.parametrize("open_elsewhere", [False, True])
+def test_a_log_that_can_only_be_read_costs_no_report(installation, tiny, tmp_path, monkeypatch, open_elsewhere) -> None:
+    output = tiny.Tiny(frames=30).say(tmp_path / "out.mp4")
+    if not open_elsewhere:
+        installation.ledger.close()
+    monkeypatch.setattr("thsafe.store.engine.os.access", lambda _path, _mode: False)
+    report = verify(output.path)
+    assert (report.verdict, report.finding("log").code) == (Verdict.DISCLOSED, "IDENTICAL")
+    assert [limit for limit in report.limits if "not in the log" in limit]
+    assert _types(installation) == ["intent", "output"]
+
+
 def test_the_order_is_label_watermark_encode_sign_read_back_log_rename(
     installation, tiny, tmp_path, monkeypatch
 ) -> None:

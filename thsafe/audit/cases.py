@@ -10,6 +10,10 @@ from thsafe.audit.model import AuditReport, Finding
 
 _ADVICE = (
     ("log.no-witness", "From now on give checkpoints away: thsafe log witness FOLDER, kept by somebody else."),
+    (
+        "log.form",
+        "Ask who else can write to the log: thsafe appends no such entry. Then ask for the decision behind it.",
+    ),
     ("log.", "Rely on nothing below. Compare with every witness: thsafe log verify --witness; restore from a backup."),
     (
         "intent.open",

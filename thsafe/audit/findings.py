@@ -29,11 +29,13 @@ def findings_of(
     outputs: Sequence[AuditedOutput],
     strays: Sequence[StrayFile],
     unreadable: Sequence[Path],
+    *,
     failures: Mapping[str, int],
+    odd: Mapping[int, str],
     decisions: Decisions,
 ) -> tuple[Finding, ...]:
     """All exceptions, by gravity and then by place in the log."""
-    found = [*_of_log(log, failures), *_of_decisions(decisions), *_of_files(strays, unreadable)]
+    found = [*_of_log(log, failures), *_of_odd(odd), *_of_decisions(decisions), *_of_files(strays, unreadable)]
     found += _of_broken_log(outputs)
     for output in outputs:
         found += _of_output(output)
@@ -68,6 +70,12 @@ def _of_log(log: LogReport, failures: Mapping[str, int]) -> Iterator[Finding]:
         yield Finding(severity="low", code="job.failed", words=f"Generation failed {times}: {reason}.")
     if refused := log.counts.get("refusal", 0):
         yield Finding(severity="low", code="job.refused", words=f"The gate refused {refused} of the jobs it was asked.")
+
+
+def _of_odd(odd: Mapping[int, str]) -> Iterator[Finding]:
+    for index, place in sorted(odd.items()):
+        words = f"This entry has a form that thsafe does not write ({place}): what rests on it counts as not logged."
+        yield Finding(severity="high", code="log.form", words=words, index=index)
 
 
 def _of_broken_log(outputs: Sequence[AuditedOutput]) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from thsafe.audit.checkers import judge
 from thsafe.audit.consents import standings_then
 from thsafe.audit.files import Population
 from thsafe.audit.findings import findings_of
+from thsafe.audit.forms import odd
 from thsafe.audit.model import (
     AuditedOutput,
     AuditReport,
@@ -132,6 +133,8 @@ class _History:
     """Jobs whose process died between the log entry and the file's name."""
     failures: Counter[str] = field(default_factory=Counter)
     policies: set[str] = field(default_factory=set)
+    odd: dict[int, str] = field(default_factory=dict)
+    """Entries that have not the form of their type, and where they have it not."""
     decisions: Decisions
 
 
@@ -169,7 +172,6 @@ class _Audit:
         )
         self.progress.start("other files", None)
         strays = tuple(self._look_at_strays(population, known, {_place_of(output.path) for output in outputs}))
-        checkpoints = self.ledger.checkpoints()
         return AuditReport(
             at=to_text(self.now),
             since=self.since,
@@ -180,12 +182,18 @@ class _Audit:
             policies=tuple(sorted(history.policies)),
             decisions={str(state): count for state, count in sorted(history.decisions.counts.items())},
             log=verified,
-            checkpoint=checkpoints[-1] if checkpoints else None,
+            checkpoint=self.ledger.last_checkpoint(),
             sample=drawn,
             outputs=outputs,
             strays=strays,
             exceptions=findings_of(
-                verified, outputs, strays, population.unreadable, history.failures, history.decisions
+                verified,
+                outputs,
+                strays,
+                population.unreadable,
+                failures=history.failures,
+                odd=history.odd,
+                decisions=history.decisions,
             ),
             rules=tuple(rule for rule in self.table if rule.checker),
             house_rules=tuple(rule for rule in self.table if not rule.checker),
@@ -195,20 +203,26 @@ class _Audit:
 
     def _read_history(self) -> _History:
         history = _History(decisions=Decisions(bundles=self.bundles))
-        for entry in self.ledger.entries():
+        # What cannot be read is among the log's own problems; it must not hide all other findings.
+        for entry in self.ledger.entries(leave_out_unreadable=True):
+            if place := odd(entry.event):
+                history.odd[entry.index] = place
+                continue
             job = entry.event.get("job")
             if entry.type == "intent" and isinstance(job, str):
-                history.intents[job] = (entry.index, entry.event)
+                # A job is asked for once; a later entry in its name takes nothing from the first.
+                history.intents.setdefault(job, (entry.index, entry.event))
             elif entry.type == "output":
                 history.outputs[entry.index] = entry.event
             elif entry.type == "failed" and entry.event.get("reason") == "interrupted" and isinstance(job, str):
                 history.withdrawn.add(job)
-            early = self.since is not None and entry.at < self.since
+            at = str(entry.event["ts"])
+            early = self.since is not None and at < self.since
             if entry.type in {"intent", "refusal"}:
                 history.decisions.add(entry.index, entry.event, counted=not early)
             if early:
                 continue
-            history.minutes[entry.at[:16], entry.type] += 1
+            history.minutes[at[:16], entry.type] += 1
             if entry.type == "failed":
                 history.failures[str(entry.event.get("reason", "unknown"))] += 1
             elif entry.type == "intent" and isinstance(entry.event.get("policy"), str):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from thsafe.cli.terminal import force_option, json_option, print_json
-from thsafe.core.errors import UsageError
+from thsafe.core.errors import StoreError, UsageError
 
 _PLATFORMS = ("youtube", "tiktok", "dv360", "meta")
 
@@ -39,8 +40,20 @@ def publish(file: Path, platform: str, output: Path | None, force: bool, as_json
         raise UsageError(
             f"The folder does not exist: {target.parent}", code="output.folder", next_step=f"mkdir -p {target.parent}"
         )
+    if not os.access(target.parent, os.W_OK):
+        raise StoreError(
+            f"The folder cannot be written to: {target.parent}",
+            code="output.unwritable",
+            next_step="choose another place for the receipt with -o",
+            log="nothing was written",
+        )
     receipt = declare(Installation.open(), file, platform)
-    write_text(target, json.dumps(receipt, ensure_ascii=False, indent=2) + "\n")
+    try:
+        write_text(target, json.dumps(receipt, ensure_ascii=False, indent=2) + "\n")
+    except StoreError as problem:
+        # The entry stands: what is in the log stays there. Asked again, the file gets another one, and its receipt.
+        problem.log = f"entry {receipt['log']['index']} says that the file was published; no receipt was written"
+        raise
     if as_json:
         print_json(receipt)
         return

@@ -18,7 +18,6 @@ from sqlalchemy import Connection, RowMapping, Select, Table, func, select
 
 from thsafe.core.errors import LedgerBroken
 from thsafe.core.types import Json
-from thsafe.ledger.entry import stored
 from thsafe.ledger.merkle import Frontier, leaf_hash, number
 from thsafe.ledger.note import Checkpoint, Verifier, parse_checkpoint, verify_checkpoint
 from thsafe.ledger.personal import digest_of
@@ -123,7 +122,7 @@ def check_log(
                 intents[job] = OpenIntent(index=position, job=job, at=at)
             elif isinstance(job, str) and kind in _CLOSING:
                 intents.pop(job, None)
-            frontier, completed = frontier.append(leaf_hash(stored(row["leaf"])))
+            frontier, completed = frontier.append(leaf_hash(row["leaf"]))
             made.update((number(node), value) for node, value in completed)
             if frontier.size in due:
                 problems += _compare_roots(due.pop(frontier.size), frontier)
@@ -170,7 +169,8 @@ class _Page:
 
     def check(self, position: int, event: Mapping[str, Json]) -> Iterator[Problem]:
         """Do the other tables say what the leaf says?"""
-        if self.uses.get(position, set()) != set(event.get("uses", {})):
+        uses = event.get("uses", {})
+        if not isinstance(uses, dict) or self.uses.get(position, set()) != set(uses):
             yield _problem("USES", position, f"entry {position}: the counted uses are not those of the entry")
         expected = {name: event.get(name) for name in _BOUND} if "manifest_digest" in event else None
         kept_output = self.outputs.get(position)
@@ -219,13 +219,13 @@ def _within(table: Table, column: str, start: int, end: int) -> Select[tuple[Jso
 def _stored_nodes(connection: Connection, numbers: list[int]) -> dict[int, bytes]:
     column = schema.node.c
     query = select(column.number, column.hash).where(column.number.in_(numbers))
-    return {found: stored(value) for found, value in connection.execute(query)}
+    return {row.number: row.hash for row in connection.execute(query)}
 
 
 def _check_entry(row: RowMapping) -> tuple[dict[str, Json], list[str]]:
     """The event, and in what its row contradicts it."""
-    leaf = stored(row["leaf"])
-    faults = [] if leaf_hash(leaf) == stored(row["leaf_hash"]) else ["it was changed after it was hashed"]
+    leaf = row["leaf"]
+    faults = [] if leaf_hash(leaf) == row["leaf_hash"] else ["it was changed after it was hashed"]
     try:
         event = json.loads(leaf)
     except ValueError:
@@ -240,11 +240,9 @@ def _check_entry(row: RowMapping) -> tuple[dict[str, Json], list[str]]:
 
 
 def _check_head(head: RowMapping, frontier: Frontier, last_at: str) -> Iterator[Problem]:
-    told = (head["size"], stored(head["root"]), stored(head["frontier"]), head["last_at"])
+    told = (head["size"], head["root"], head["frontier"], head["last_at"])
     if told != (frontier.size, frontier.root(), frontier.packed(), last_at):
-        message = (
-            f"the head claims {head['size']} entries under root {stored(head['root']).hex()[:16]}…; the entries say"
-        )
+        message = f"the head claims {head['size']} entries under root {head['root'].hex()[:16]}…; the entries say"
         yield _problem("HEAD-MISMATCH", None, f"{message} {frontier.size} under {frontier.root().hex()[:16]}…")
 
 

@@ -109,7 +109,7 @@ def entry_from(row: RowMapping) -> Entry:
     Raises:
         LedgerBroken: ``log.entry``: somebody else wrote it, or changed it.
     """
-    leaf = stored(row["leaf"])
+    leaf = row["leaf"]
     try:
         event = json.loads(leaf)
     except ValueError:
@@ -121,9 +121,4 @@ def entry_from(row: RowMapping) -> Entry:
             found=f"no event: {leaf[:40]!r}",
             next_step="run: thsafe log verify; then restore the database from a backup",
         )
-    return Entry(index=row["position"], leaf_hash=stored(row["leaf_hash"]).hex(), at=row["at"], event=event, leaf=leaf)
-
-
-def stored(value: object) -> bytes:
-    """What a column of bytes holds: SQLite lets whoever can write to the file put text or a number there."""
-    return bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
+    return Entry(index=row["position"], leaf_hash=row["leaf_hash"].hex(), at=row["at"], event=event, leaf=leaf)

@@ -9,7 +9,7 @@ in ``personal``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -23,7 +23,7 @@ from thsafe.core.errors import LedgerBroken, StoreError
 from thsafe.core.types import Json
 from thsafe.home import Home
 from thsafe.ledger import personal as personal_fields
-from thsafe.ledger.entry import Draft, Entry, entry_from, stored
+from thsafe.ledger.entry import Draft, Entry, entry_from
 from thsafe.ledger.merkle import Frontier
 from thsafe.ledger.note import Checkpoint, Verifier, parse_checkpoint
 from thsafe.ledger.proof import InclusionProof, prove, prove_consistency
@@ -238,8 +238,14 @@ class Ledger:
             next_step="list them: thsafe log show",
         )
 
-    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
-        """Entries ``start`` up to but without ``stop``, streamed page by page: appending may go on meanwhile."""
+    def entries(
+        self, start: int = 0, stop: int | None = None, *, leave_out_unreadable: bool = False
+    ) -> Iterator[Entry]:
+        """Entries ``start`` up to but without ``stop``, streamed page by page: appending may go on meanwhile.
+
+        Raises:
+            LedgerBroken: ``log.entry``: one cannot be read, unless such entries are to be left out.
+        """
         while True:
             end = start + _PAGE if stop is None else min(start + _PAGE, stop)
             query = (
@@ -249,7 +255,14 @@ class Ledger:
             )
             with reading(self._engine) as connection:
                 rows = connection.execute(query).mappings().all()
-            yield from map(entry_from, rows)
+            for row in rows:
+                try:
+                    found = entry_from(row)
+                except LedgerBroken:
+                    if leave_out_unreadable:
+                        continue
+                    raise
+                yield found
             if not rows or end == stop:
                 return
             start = end
@@ -311,6 +324,15 @@ class Ledger:
         with reading(self._engine) as connection:
             return tuple(parse_checkpoint(note) for note in connection.execute(query).scalars())
 
+    def last_checkpoint(self) -> Checkpoint | None:
+        """The checkpoint of the largest size that can be read; None while there is none."""
+        query = select(schema.checkpoint.c.note).order_by(schema.checkpoint.c.size.desc())
+        with reading(self._engine) as connection:
+            for note in connection.execute(query).scalars():
+                with suppress(LedgerBroken):
+                    return parse_checkpoint(note)
+        return None
+
     # ---- proving
 
     def prove(self, index: int, size: int | None = None) -> InclusionProof:
@@ -354,9 +376,9 @@ class Ledger:
 def _check_head(connection: Connection, head: RowMapping) -> None:
     """The head, as far as that is quick to see: its root follows from its peaks, and it ends where the entries end."""
     last = connection.execute(select(func.max(schema.entry.c.position))).scalar()
-    size, root = head["size"], stored(head["root"])
+    size, root = head["size"], head["root"]
     try:
-        fits = Frontier.from_bytes(size, stored(head["frontier"])).root() == root
+        fits = Frontier.from_bytes(size, head["frontier"]).root() == root
     except ValueError:
         fits = False
     if not fits or size != (0 if last is None else last + 1):

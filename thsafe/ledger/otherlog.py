@@ -126,8 +126,8 @@ def read_witnesses(target: str, origin: str) -> tuple[Checkpoint, ...]:
     renames a log must not get rid of its witnesses.
 
     Raises:
-        InputError: nothing can be read there, or it holds no checkpoint at all.
-        LedgerBroken: a file is no checkpoint; or the other log does not contain what it seems to.
+        InputError: nothing can be read there, a file is no checkpoint, or there is none at all.
+        LedgerBroken: the other log does not contain what it seems to.
         StoreError: the other log cannot be opened.
     """
     url = address_of(target)

@@ -73,19 +73,21 @@ def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
     """The checkpoints in a ``.note`` file, or in all of a folder's, by name; their signatures are not checked here.
 
     Raises:
-        InputError: nothing can be read there.
-        LedgerBroken: a file is not a checkpoint.
+        InputError: nothing can be read there, or a file is not a checkpoint: that says nothing about the log.
     """
+    file = path
+    found = []
     try:
-        files = sorted(path.glob("*.note")) if path.is_dir() else [path]
-        return tuple(parse_checkpoint(file.read_text(encoding="utf-8")) for file in files)
-    except (OSError, UnicodeDecodeError) as problem:
+        for file in sorted(path.glob("*.note")) if path.is_dir() else [path]:
+            found.append(parse_checkpoint(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, LedgerBroken) as problem:
         raise InputError(
-            f"No checkpoints can be read from {path}",
+            f"No checkpoint can be read from {file}",
             code="log.witness",
-            found=str(problem),
+            found=problem.found if isinstance(problem, LedgerBroken) else str(problem),
             next_step="name a .note file or a folder of them, written by: thsafe log witness FOLDER",
         ) from problem
+    return tuple(found)
 
 
 def check_extends(ledger: Ledger, earlier: Checkpoint, now: Checkpoint) -> None:

@@ -121,6 +121,8 @@ def _open_sqlite(address: URL) -> Engine:
     if not address.database or address.database == ":memory:":
         raise _unknown_url(str(address))
     path = Path(address.database)
+    if path.is_file() and not os.access(path.parent, os.W_OK):
+        return _open_for_reading(address, path)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _make_private(path)
@@ -133,6 +135,25 @@ def _open_sqlite(address: URL) -> Engine:
         ) from problem
     engine = create_engine(address, connect_args={"timeout": failures.BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite_connection)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _open_for_reading(address: URL, path: Path) -> Engine:
+    """A database in a place where nothing can be written: an auditor's copy, a snapshot, a disk mounted read-only.
+
+    SQLite wants to make two files beside it even to read. Where a writer has them there already it needs nothing more;
+    where there are none, nobody writes, and it may take the file as it is (https://sqlite.org/wal.html#readonly).
+    """
+    written = path.with_name(f"{path.name}-wal").exists()
+    name = f"{path.absolute().as_uri()}?{'mode=ro' if written else 'immutable=1'}"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(name, uri=True, timeout=failures.BUSY_SECONDS, check_same_thread=False)
+        connection.isolation_level = None
+        return connection
+
+    engine = create_engine(address, creator=connect)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 

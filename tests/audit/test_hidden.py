@@ -111,6 +111,14 @@ def test_an_entry_that_cannot_be_read_hides_no_other_finding(house, leaf):
         assert write(report)
 
 
+def test_whether_a_rule_concerns_an_unlogged_job_is_not_guessed(house):
+    house.publish("a.mp4", intent=False)
+    house.publish("b.mp4", purpose="advertising")
+    rogue, permitted = audit(house).outputs
+    assert judgements(rogue)["NY-396b"] is Verdict.UNDETERMINED
+    assert judgements(permitted)["NY-396b"] is Verdict.FAIL
+
+
 ODD = (None, 5, True, "x", [], [[1]], {"a": 5})
 
 

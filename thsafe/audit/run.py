@@ -294,7 +294,11 @@ class _Audit:
         reason = law.out_of_time(rule, made=made, as_of=self.as_of) or _beside_the_point(rule, facts)
         if reason is not None:
             return Judgement(rule=rule.id, verdict=Verdict.NOT_APPLICABLE, reason=reason)
-        return judge(rule, facts)
+        judged = judge(rule, facts)
+        if judged.verdict is Verdict.FAIL and rule.when and not facts.intent:
+            unknown = "No decision is logged, so whether the rule concerns this file cannot be told."
+            return replace(judged, verdict=Verdict.UNDETERMINED, reason=unknown)
+        return judged
 
     def _measure(self, path: Path, rules: Iterable[Rule], intent: Mapping[str, Json]) -> Measurement:
         # Labels are looked for as they were drawn: those of the logged duties first, then what else the law wants.

@@ -171,9 +171,10 @@ def test_no_column_of_another_kind_stops_the_audit(house, table):
         with reading(house.ledger._engine) as connection:
             kept = connection.execute(text(f"SELECT {column.name} FROM {table} {newest}")).scalar_one()
         put = text(f"UPDATE {table} SET {column.name} = :value {newest}")
-        for odd in ("x", b"\x00\xff", -7, 0.5):
+        no_utf8 = text(f"UPDATE {table} SET {column.name} = CAST(x'fffe' AS TEXT) {newest}")
+        for statement in (no_utf8, *(put.bindparams(value=odd) for odd in ("x", b"\x00\xff", -7, 0.5))):
             with suppress(StoreError):  # a key of whole numbers takes nothing else
-                tamper(house, put.bindparams(value=odd))
+                tamper(house, statement)
             report = audit(house)
             assert len(report.outputs) == 1
             for write in (as_csv, render_html, as_oscal, lambda it: list(as_json_lines(it))):

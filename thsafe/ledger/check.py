@@ -22,6 +22,7 @@ from thsafe.ledger.merkle import Frontier, leaf_hash, number
 from thsafe.ledger.note import Checkpoint, Verifier, parse_checkpoint, verify_checkpoint
 from thsafe.ledger.personal import digest_of
 from thsafe.store import schema
+from thsafe.store.outputs import digests_of, record_of
 
 _PAGE = 500
 _CLOSING = frozenset({"output", "failed", "refusal", "live"})
@@ -172,20 +173,39 @@ class _Page:
         uses = event.get("uses", {})
         if not isinstance(uses, dict) or self.uses.get(position, set()) != set(uses):
             yield _problem("USES", position, f"entry {position}: the counted uses are not those of the entry")
-        expected = {name: event.get(name) for name in _BOUND} if "manifest_digest" in event else None
-        kept_output = self.outputs.get(position)
-        if expected is not None and position in self.bare:
-            # Erased, or taken out: an "erase" entry must say so, which is looked at in the end.
-            expected.pop("manifest_digest")
-        if kept_output != expected:
+        if not _fits(self.outputs.get(position), event):
             yield _problem("OUTPUT", position, f"entry {position}: the manifest store does not say what the entry says")
         kept = self.personal.get(position)
         if kept is not None and kept != event.get("personal"):
             yield _problem("PERSONAL", position, f"entry {position}: its personal fields were exchanged")
 
 
-_BOUND = ("sha256", "manifest_id", "watermark_id", "manifest_digest")
-"""What an "output" entry and its row in the manifest store must agree on."""
+_BOUND = ("sha256", "manifest_id", "watermark_id")
+"""What an "output" entry and its row in the manifest store must agree on, beside what of the row is hashed."""
+
+
+def _fits(row: Mapping[str, Json] | None, event: Mapping[str, Json]) -> bool:
+    """Does an output's row say what its entry says?
+
+    Where its manifest is gone, thumbnail and fingerprint may be, too: it was erased, or somebody took them out, which
+    is looked at in the end. An "erase" entry must say so.
+    """
+    if row is None or "manifest_digest" not in event:
+        return row is None and "manifest_digest" not in event
+    said = {name: event.get(name) for name in _BOUND}
+    found = {name: row[name] for name in _BOUND}
+    if "manifest_digest" in row:
+        said["manifest_digest"], found["manifest_digest"] = event["manifest_digest"], row["manifest_digest"]
+    if "record" in event:  # entries of early versions hold the manifest's digest alone
+        said["record"], found["record"] = event["record"], row["record"]
+        if "manifest_digest" not in row and isinstance(event["record"], dict):
+            said["record"] = {name: row["record"].get(name) and digest for name, digest in event["record"].items()}
+    return said == found
+
+
+def _row_says(row: RowMapping) -> dict[str, Json]:
+    found = {name: row[name] for name in _BOUND} | {"record": digests_of(record_of(row))}
+    return found | {"manifest_digest": sha256(row["manifest"]).hexdigest()} if row["manifest"] else found
 
 
 def _pages(connection: Connection) -> Iterator[_Page]:
@@ -202,9 +222,7 @@ def _pages(connection: Connection) -> Iterator[_Page]:
             uses.setdefault(row["position"], set()).add(row["consent"])
         outputs: dict[int, dict[str, Json]] = {}
         for row in connection.execute(_within(schema.output, "ledger_index", start, end)).mappings():
-            outputs[row["ledger_index"]] = {name: row[name] for name in ("sha256", "manifest_id", "watermark_id")}
-            if row["manifest"]:
-                outputs[row["ledger_index"]]["manifest_digest"] = sha256(row["manifest"]).hexdigest()
+            outputs[row["ledger_index"]] = _row_says(row)
         bare = {place for place, fields in outputs.items() if "manifest_digest" not in fields}
         kept = connection.execute(_within(schema.personal, "position", start, end)).mappings()
         sealed = {row["position"]: digest_of(row) for row in kept}

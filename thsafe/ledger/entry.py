@@ -13,10 +13,10 @@ from thsafe.core.canonical import canonical_bytes
 from thsafe.core.errors import LedgerBroken
 from thsafe.core.types import Json
 from thsafe.ledger import merkle
-from thsafe.store.outputs import OutputRecord
+from thsafe.store.outputs import OutputRecord, digests_of
 
 LEAF_VERSION = 1
-RESERVED = frozenset({"v", "seq", "ts", "uses", "manifest_digest", "personal"})
+RESERVED = frozenset({"v", "seq", "ts", "uses", "manifest_digest", "record", "personal"})
 """Fields of a leaf that only the log itself writes."""
 
 
@@ -78,6 +78,7 @@ def entry_of(draft: Draft, *, index: int, at: str, uses: Mapping[str, int], seal
         fields["uses"] = dict(uses)
     if draft.output is not None:
         fields["manifest_digest"] = sha256(draft.output.manifest).hexdigest()
+        fields["record"] = digests_of(draft.output)
     if sealed is not None:
         fields["personal"] = sealed
     return entry_of_leaf(canonical_bytes(fields))

@@ -151,6 +151,7 @@ def _open_for_reading(address: URL, path: Path) -> Engine:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(name, uri=True, timeout=failures.BUSY_SECONDS, check_same_thread=False)
         connection.isolation_level = None
+        connection.text_factory = _readable
         return connection
 
     engine = create_engine(address, creator=connect)
@@ -175,7 +176,13 @@ def _make_private(path: Path) -> None:
         Path(name).unlink()
 
 
+def _readable(text: bytes) -> str:
+    """A value of kind text; SQLite keeps what is no UTF-8, too, and the driver would stop at it."""
+    return text.decode("utf-8", "backslashreplace")
+
+
 def _prepare_sqlite_connection(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.text_factory = _readable
     # The driver must not begin transactions by itself: _begin_sqlite says which kind is wanted.
     connection.isolation_level = None
     # SQLite does not wait here by itself: two programs that open a new database at once would fail.

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from hashlib import sha256
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, insert, select, update
 
+from thsafe.core.canonical import canonical_digest
 from thsafe.core.looks import Look, Stored
 from thsafe.store import looks
 from thsafe.store.engine import reading
@@ -49,6 +51,22 @@ class OutputRecord:
     """A small PNG or JPEG for reports; deleted when its subject is erased."""
 
 
+_FACTS = ("essence_hash", "media_type", "created_at", "engine", "task")
+
+
+def digests_of(record: OutputRecord) -> dict[str, str | None]:
+    """What a log entry holds of the row that belongs to it, so that nobody can change the one without the other.
+
+    Thumbnail and fingerprint have digests of their own: they may be erased. The path is no fact: files move.
+    """
+    facts = {name: getattr(record, name) for name in _FACTS} | {"duration": repr(float(record.duration))}
+    return {
+        "facts": canonical_digest(facts),
+        "fingerprint": None if record.fingerprint is None else sha256(record.fingerprint.encode()).hexdigest(),
+        "thumbnail": None if record.thumbnail is None else sha256(record.thumbnail).hexdigest(),
+    }
+
+
 class Outputs:
     """Look-ups over the published files."""
 
@@ -76,7 +94,7 @@ class Outputs:
         query = select(output).order_by(output.c.ledger_index)
         with reading(self._engine) as connection:
             for row in connection.execution_options(yield_per=200).execute(query).mappings():
-                yield _record(row)
+                yield record_of(row)
 
     def fingerprints(self) -> Iterator[tuple[str, str]]:
         """(manifest id, fingerprint) of every output that has one, the newest first; streamed."""
@@ -110,7 +128,7 @@ class Outputs:
         query = select(output).where(condition).order_by(output.c.ledger_index.desc()).limit(1)
         with reading(self._engine) as connection:
             row = connection.execute(query).mappings().first()
-        return None if row is None else _record(row)
+        return None if row is None else record_of(row)
 
 
 def insert_output(connection: Connection, record: OutputRecord) -> None:
@@ -139,5 +157,6 @@ def forget_outputs(connection: Connection, positions: list[int]) -> tuple[list[i
     return erased, pictures.rowcount
 
 
-def _record(row: RowMapping) -> OutputRecord:
+def record_of(row: RowMapping) -> OutputRecord:
+    """A row of the table."""
     return OutputRecord(**row)

@@ -119,6 +119,17 @@ def test_whether_a_rule_concerns_an_unlogged_job_is_not_guessed(house):
     assert judgements(permitted)["NY-396b"] is Verdict.FAIL
 
 
+def test_on_paper_only_exceptions_have_their_evidence(house):
+    for name in ("a.mp4", "b.mp4"):
+        house.publish(name, territories=["DE"])
+    house.change("a.mp4", credentials_intact=False, credentials_state="broken")
+    page = render_html(audit(house))
+    assert '<section class="output" id="output-1">' in page
+    assert '<section class="output clean" id="output-3">' in page
+    assert "@media print" in page
+    assert ".output.clean details { display: none; }" in page
+
+
 ODD = (None, 5, True, "x", [], [[1]], {"a": 5})
 
 

@@ -85,6 +85,7 @@ def render_html(report: AuditReport) -> str:
         timeline=timeline.draw(report.timeline),
         drawing=timeline,
         cards=cards[:CARDS],
+        needs_a_look=_needs_a_look,
         more=max(0, len(cards) - CARDS),
         shown={output.record.ledger_index for output in cards[:CARDS]},
         grouped=grouped,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from thsafe.core.clock import system_clock, to_text
-from thsafe.core.errors import ConsentRefused, MarkError
+from thsafe.core.errors import ConsentRefused, LedgerBroken, MarkError
 from thsafe.core.types import Json
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def declare(installation: Installation, path: Path, platform: str) -> dict[str, 
         ConsentRefused: ``publish.consent`` where a consent behind it is no longer active.
         InputError: the file cannot be read or is not media.
     """
+    from thsafe.audit.forms import odd
     from thsafe.audit.law import labels_of, load_rules
     from thsafe.measurement import Measurer
     from thsafe.media.digest import hash_file
@@ -89,6 +90,16 @@ def declare(installation: Installation, path: Path, platform: str) -> dict[str, 
         )
     output = ledger.entry(record.ledger_index).event
     intent = next((entry.event for entry in ledger.find("intent", job=str(output.get("job")))), {})
+    for index, event in ((record.ledger_index, output), (intent.get("seq"), intent)):
+        if event and (place := odd(event)):
+            raise LedgerBroken(
+                f"Entry {index} of the log has a form that thsafe does not write.",
+                code="log.form",
+                found=place,
+                rule="only what a logged decision permits is published with a receipt",
+                next_step="run: thsafe audit run; ask who else can write to the log",
+                log="nothing was written",
+            )
     duties = set(intent.get("duties", ()))
     labels = labels_of(rule for rule in load_rules() if rule.id in duties)
     seen = Measurer(installation)(path, labels=labels)

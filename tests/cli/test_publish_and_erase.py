@@ -8,11 +8,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from thsafe.audit import html, verify_pack
 from thsafe.cli.main import run
 from thsafe.consent.store import ConsentStore
+from thsafe.core.canonical import canonical_bytes
 from thsafe.installation import Installation
 from thsafe.ledger.log import InclusionProof
 from thsafe.ledger.merkle import leaf_hash
@@ -158,6 +159,15 @@ def test_a_manifest_taken_out_of_the_store_is_missed(video: Path, tmp_path: Path
     assert [problem.code for problem in installation.ledger.verify().problems] == ["OUTPUT"]
     assert run(["audit", "pack", "-o", str(tmp_path / "x.zip"), "--json"]) in {0, 40}
     capsys.readouterr()
+    # A decision of another form than the gate writes permits no publication.
+    (intent,) = installation.ledger.find("intent")
+    with writing(engine) as connection:
+        leaf = canonical_bytes({**intent.event, "duties": 5})
+        connection.execute(update(schema.entry).where(schema.entry.c.position == intent.index).values(leaf=leaf))
+    engine.dispose()
+    assert run(["publish", str(video), "--platform", "meta", "--json"]) == 40
+    problem = said(capsys)
+    assert (problem["error"], problem["found"]) == ("log.form", "duties")
 
 
 def test_a_pack_from_the_command_line(home: Path, tmp_path: Path, capsys) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from thsafe.cli.terminal import force_option, json_option, print_json, progress_on_stderr, style
+from thsafe.cli.terminal import check_target, force_option, json_option, print_json, progress_on_stderr, style
 from thsafe.core.errors import UsageError
 from thsafe.core.exitcodes import ExitCode
 
@@ -98,10 +98,11 @@ def run(
     from thsafe.installation import Installation
 
     targets = (report_path, csv_path, jsonl_path, oscal_path)
-    for target in targets:
-        _check(target, force=force)
-    named = [target.absolute() for target in targets if target is not None]
-    if len(set(named)) < len(named):
+    given = [target for target in targets if target is not None]
+    for target in given:
+        check_target(target, force=force)
+    named = {target.absolute() for target in given}
+    if len(named) < len(given):
         raise UsageError("Two outputs have the same name.", code="output.same", next_step="give each its own name")
     installation = Installation.open()
     held = _held(installation, witnesses)
@@ -147,7 +148,7 @@ def pack(
     from thsafe.installation import Installation
     from thsafe.rulebook import policy_files_of
 
-    _check(output, force=force)
+    check_target(output, force=force)
     installation = Installation.open()
     held = _held(installation, witnesses)
     report = _run(installation, _day(since), _day(as_of), rules, folders, sample, held, bundles)
@@ -223,19 +224,6 @@ def _write(report: AuditReport, html: Path | None, csv: Path | None, jsonl: Path
     for target, write in ((html, write_html), (csv, write_csv), (jsonl, write_json_lines), (oscal, write_oscal)):
         if target is not None:
             write(report, target)
-
-
-def _check(target: Path | None, *, force: bool) -> None:
-    if target is None:
-        return
-    if target.exists() and not force:
-        raise UsageError(
-            f"{target} exists already.", code="output.exists", next_step="choose another name, or add --force"
-        )
-    if not target.parent.is_dir():
-        raise UsageError(
-            f"The folder does not exist: {target.parent}", code="output.folder", next_step=f"mkdir -p {target.parent}"
-        )
 
 
 def _day(moment: datetime | None) -> date | None:

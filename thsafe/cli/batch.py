@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from thsafe.cli.address import address_options, address_rules
-from thsafe.cli.terminal import at_option, force_option, json_option, print_json, progress_on_stderr, style
+from thsafe.cli.terminal import (
+    at_option,
+    check_target,
+    force_option,
+    json_option,
+    print_json,
+    progress_on_stderr,
+    style,
+)
 from thsafe.core.errors import UsageError
 from thsafe.core.exitcodes import ExitCode
 
@@ -288,16 +296,7 @@ def export(batch_id: str, output: Path | None, form: str | None, failed: bool, f
                 raise UsageError("Only JSONL goes to stdout.", code="usage.export", next_step=f"add -o FILE.{form}")
             write_lines(batches, found.id, sys.stdout, states=states)
             return
-        if output.exists() and not force:
-            raise UsageError(
-                f"{output} exists already.", code="output.exists", next_step="choose another name, or add --force"
-            )
-        if not output.parent.is_dir():
-            raise UsageError(
-                f"The folder does not exist: {output.parent}",
-                code="output.folder",
-                next_step=f"mkdir -p {output.parent}",
-            )
+        check_target(output, force=force)
         count = write(batches, found.id, output, form=form or output.suffix.lstrip(".").lower(), states=states)
     click.echo(f"{output}: {count} items")
 

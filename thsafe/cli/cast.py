@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from thsafe.cli.terminal import force_option, json_option, print_json
+from thsafe.cli.terminal import check_target, force_option, json_option, print_json
 from thsafe.core.errors import UsageError
 
 
@@ -43,14 +43,6 @@ def draw(name: str, output_path: Path, size: int, force: bool) -> None:
     drawn_portrait(name)
     if output_path.suffix.lower() != ".png":
         raise UsageError("The picture must be a .png file.", code="output.kind", next_step="name it ….png")
-    if output_path.exists() and not force:
-        raise UsageError(f"{output_path} exists already.", code="output.exists", next_step="add --force to replace it")
-    if not output_path.absolute().parent.is_dir():
-        raise UsageError(
-            "The folder for the picture does not exist.",
-            code="output.folder",
-            found=str(output_path.parent),
-            next_step="make the folder first",
-        )
+    check_target(output_path, force=force)
     publish_drawing(name, output_path, size=size, installation=Installation.open())
     click.echo(str(output_path))

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from thsafe.cli.terminal import force_option, json_option, print_json, progress_on_stderr, style
-from thsafe.core.errors import UsageError
+from thsafe.cli.terminal import check_target, force_option, json_option, print_json, progress_on_stderr, style
 
 
 @click.group()
@@ -75,14 +74,7 @@ def backup(file: Path, force: bool, as_json: bool) -> None:
 
     from thsafe.ledger.transfer import backup as copy
 
-    if file.exists() and not force:
-        raise UsageError(
-            f"{file} exists already.", code="output.exists", next_step="choose another name, or add --force"
-        )
-    if not file.parent.is_dir():
-        raise UsageError(
-            f"The folder does not exist: {file.parent}", code="output.folder", next_step=f"mkdir -p {file.parent}"
-        )
+    check_target(file, force=force)
     with progress_on_stderr() as progress:
         made = copy(_url(), file, progress=progress)
     if as_json:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from thsafe.cli.terminal import force_option, json_option, print_json, progress_on_stderr, style
-from thsafe.core.errors import UsageError
+from thsafe.cli.terminal import check_target, force_option, json_option, print_json, progress_on_stderr, style
 
 if TYPE_CHECKING:
     from thsafe.core.types import Json
@@ -131,7 +130,7 @@ def evaluate(
     from thsafe.registry import workshop
 
     if report is not None:
-        _free(report, force=force)
+        check_target(report, force=force)
     with progress_on_stderr() as progress:
         found = workshop().evaluate(
             recipe, weights, data, qualities=qualities or ("as-is",), threshold=threshold, calibration=calibration,
@@ -173,8 +172,8 @@ def calibrate(
     """Fit likelihood ratios and abstention per condition, on the validation split."""
     from thsafe.registry import workshop
 
-    _free(output, force=force)
-    _free(output.with_suffix(".svg"), force=force)
+    check_target(output, force=force)
+    check_target(output.with_suffix(".svg"), force=force)
     with progress_on_stderr() as progress:
         found = workshop().calibrate(
             recipe, weights, data, output, qualities=qualities or _QUALITIES, alpha=alpha, device=device,
@@ -202,7 +201,7 @@ def export(recipe: str, weights: Path, output: Path, half: bool, force: bool, as
     """Write the weights for use elsewhere; an ONNX file is compared with the network first."""
     from thsafe.registry import workshop
 
-    _free(output, force=force)
+    check_target(output, force=force)
     found = workshop().export(recipe, weights, output, half=half)
     if as_json:
         print_json(found)
@@ -240,22 +239,6 @@ def _figure(value: dict[str, Json]) -> str:
         return "–"
     between = "" if value["low"] is None else f" [{value['low']:.3f}, {value['high']:.3f}]"
     return f"{value['value']:.4f}{between}"
-
-
-def _free(path: Path, *, force: bool) -> None:
-    if path.exists() and not force:
-        raise UsageError(
-            f"{path} exists already.",
-            code="output.exists",
-            next_step="choose another name, or add --force to replace it",
-        )
-    if not path.absolute().parent.is_dir():
-        raise UsageError(
-            "The folder for the output does not exist.",
-            code="output.folder",
-            found=str(path.parent),
-            next_step=f"mkdir -p {path.parent}",
-        )
 
 
 def _write(path: Path, value: dict[str, Json]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
-from thsafe.cli.terminal import force_option, json_option, print_json
-from thsafe.core.errors import StoreError, UsageError
+from thsafe.cli.terminal import check_target, force_option, json_option, print_json
+from thsafe.core.errors import StoreError
 
 _PLATFORMS = ("youtube", "tiktok", "dv360", "meta")
 
@@ -32,21 +31,7 @@ def publish(file: Path, platform: str, output: Path | None, force: bool, as_json
     from thsafe.receipt import declare
 
     target = output or file.with_name(f"{file.name}.{platform}.json")
-    if target.exists() and not force:
-        raise UsageError(
-            f"{target} exists already.", code="output.exists", next_step="choose another name, or add --force"
-        )
-    if not target.parent.is_dir():
-        raise UsageError(
-            f"The folder does not exist: {target.parent}", code="output.folder", next_step=f"mkdir -p {target.parent}"
-        )
-    if not os.access(target.parent, os.W_OK):
-        raise StoreError(
-            f"The folder cannot be written to: {target.parent}",
-            code="output.unwritable",
-            next_step="choose another place for the receipt with -o",
-            log="nothing was written",
-        )
+    check_target(target, force=force)
     receipt = declare(Installation.open(), file, platform)
     try:
         write_text(target, json.dumps(receipt, ensure_ascii=False, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""What commands share: progress on stderr, JSON on stdout, times in words."""
+"""What commands share: places to write to, progress on stderr, JSON on stdout, times in words."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from thsafe.core.errors import StoreError, UsageError
 from thsafe.core.types import Json, Progress, Silent
 
 if TYPE_CHECKING:
@@ -45,6 +47,30 @@ at_option = click.option(
     help="Judge certificates and time stamps as of this moment: 2026-01-31, or 2026-01-31T12:00:00Z.",
 )
 force_option = click.option("--force", is_flag=True, help="Replace the output if it exists.")
+
+
+def check_target(path: Path, *, force: bool) -> None:
+    """Whether a file can be written there, before the work that fills it.
+
+    Raises:
+        UsageError: ``output.exists`` or ``output.folder``.
+        StoreError: ``output.unwritable``.
+    """
+    if path.exists() and not force:
+        raise UsageError(
+            f"{path} exists already.", code="output.exists", next_step="choose another name, or add --force"
+        )
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"The folder does not exist: {path.parent}", code="output.folder", next_step=f"mkdir -p {path.parent}"
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise StoreError(
+            f"The folder {path.parent} cannot be written to.",
+            code="output.unwritable",
+            next_step="choose a folder that you may write to",
+            log="nothing was written",
+        )
 
 
 def print_json(value: Json) -> None:

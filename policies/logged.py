@@ -35,10 +35,15 @@ _CONSENT: Final = {
     "uses_left": int,
     "status": dict.fromkeys(_STATUS, bool),
 }
-_FORM: Final = {
+ASKED: Final[Mapping[str, object]] = {
     **dict.fromkeys(("task", "requester", "request", "purpose"), str),
     "territories": [str],
-    "declared": dict.fromkeys(_DECLARED, bool),
+    "declared": dict.fromkeys((*_DECLARED, "explicit"), bool),
+}
+"""The form (``thsafe.core.form``) of a decision's own fields, which say what was asked."""
+
+_FORM: Final = {
+    **ASKED,
     "facts": {
         **dict.fromkeys(("language", "channel", "media", "now", "last_logged"), str),
         **dict.fromkeys(("media_intact", "named_model"), bool),
@@ -113,7 +118,7 @@ def from_log(event: Mapping[str, Json]) -> PolicyFacts:
                 for number, item in enumerate(kept["depictions"])
             ),
         )
-    except (KeyError, TypeError, AttributeError) as problem:
+    except KeyError as problem:
         raise ValueError(f"the entry does not hold the facts of its decision: {problem}") from problem
 
 

@@ -17,6 +17,7 @@ from thsafe.core.types import Json
 if TYPE_CHECKING:
     from thsafe.audit.model import Measurement
     from thsafe.installation import Installation
+    from thsafe.ledger.entry import Entry
     from thsafe.store.outputs import OutputRecord
 
 
@@ -70,7 +71,6 @@ def declare(installation: Installation, path: Path, platform: str) -> dict[str, 
         ConsentRefused: ``publish.consent`` where a consent behind it is no longer active.
         InputError: the file cannot be read or is not media.
     """
-    from thsafe.audit.forms import odd
     from thsafe.audit.law import labels_of, load_rules
     from thsafe.measurement import Measurer
     from thsafe.media.digest import hash_file
@@ -88,18 +88,12 @@ def declare(installation: Installation, path: Path, platform: str) -> dict[str, 
             rule="only what the log knows is published with a receipt",
             next_step="publish the file as thsafe wrote it; thsafe verify says what this one is",
         )
-    output = ledger.entry(record.ledger_index).event
-    intent = next((entry.event for entry in ledger.find("intent", job=str(output.get("job")))), {})
-    for index, event in ((record.ledger_index, output), (intent.get("seq"), intent)):
-        if event and (place := odd(event)):
-            raise LedgerBroken(
-                f"Entry {index} of the log has a form that thsafe does not write.",
-                code="log.form",
-                found=place,
-                rule="only what a logged decision permits is published with a receipt",
-                next_step="run: thsafe audit run; ask who else can write to the log",
-                log="nothing was written",
-            )
+    published = ledger.entry(record.ledger_index)
+    permitted = next(ledger.find("intent", job=str(published.event.get("job"))), None)
+    for entry in (published, permitted):
+        if entry is not None:
+            _check_form(entry)
+    output, intent = published.event, permitted.event if permitted is not None else {}
     duties = set(intent.get("duties", ()))
     labels = labels_of(rule for rule in load_rules() if rule.id in duties)
     seen = Measurer(installation)(path, labels=labels)
@@ -139,6 +133,20 @@ def declare(installation: Installation, path: Path, platform: str) -> dict[str, 
             "key": str(ledger.verifier),
         },
     }
+
+
+def _check_form(entry: Entry) -> None:
+    from thsafe.audit.forms import odd
+
+    if place := odd(entry.event):
+        raise LedgerBroken(
+            f"Entry {entry.index} of the log has a form that thsafe does not write.",
+            code="log.form",
+            found=place,
+            rule="only what a logged decision permits is published with a receipt",
+            next_step="run: thsafe audit run; ask who else can write to the log",
+            log="nothing was written",
+        )
 
 
 def _measured(seen: Measurement, record: OutputRecord) -> dict[str, str]:

@@ -251,6 +251,24 @@ def test_columns_of_another_kind_are_compared_all_the_same(log):
     assert caught.value.code == "log.head"
 
 
+def test_tables_built_anew_without_their_rules_are_no_clean_log(log):
+    log.append({"type": "verify", "n": 0})
+    if log._engine.dialect.name == "sqlite":
+        tamper(log, text("PRAGMA defer_foreign_keys = ON"))
+        for words in (
+            "CREATE TABLE loose AS SELECT * FROM log_entry",
+            "DROP TABLE log_entry",
+            "ALTER TABLE loose RENAME TO log_entry",
+        ):
+            tamper(log, text(words))
+    else:
+        tamper(log, text("ALTER TABLE log_entry ALTER leaf DROP NOT NULL"))
+    tamper(log, text("UPDATE log_entry SET leaf = NULL"))
+    with pytest.raises(LedgerBroken) as caught:
+        log.verify()
+    assert caught.value.code == "log.unreadable"
+
+
 def test_holes_in_the_tree_stop_proofs(witnessed):
     tamper(witnessed, delete(schema.node))
     with pytest.raises(LedgerBroken) as caught:
@@ -314,7 +332,7 @@ def test_no_word_of_an_output_can_be_exchanged(log, make_record, column, value):
     assert [(problem.code, problem.index) for problem in log.verify().problems] == [("OUTPUT", 0)]
 
 
-def test_files_move_and_entries_of_early_versions_hold_less(log, make_record, key):
+def test_files_move_and_entries_of_early_versions_hold_less(log, make_record):
     published(log, make_record())
     tamper(log, update(schema.output).values(path="/elsewhere/out.mp4"))
     assert log.verify().ok

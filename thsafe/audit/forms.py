@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from policies.logged import ASKED
 from thsafe.core.clock import from_text
 from thsafe.core.form import misfit
 from thsafe.core.types import Json
 
 _DECISION: Final = {
     "ts": from_text,
-    **dict.fromkeys(("job", "request", "task", "engine", "purpose", "requester", "policy"), str),
-    **{name: [str] for name in ("territories", "rules", "duties")},
+    **ASKED,
+    **dict.fromkeys(("job", "engine", "policy"), str),
+    **{name: [str] for name in ("rules", "duties")},
     "inputs": [dict.fromkeys(("role", "kind", "performer", "sha256"), str)],
     "consents": [dict.fromkeys(("id", "digest", "assurance", "input"), str)],
-    "declared": dict.fromkeys(("sexual", "fraud", "election", "celebrity", "explicit"), bool),
     "screened": bool,
 }
 _FORMS: Final[Mapping[str, Mapping[str, object]]] = {

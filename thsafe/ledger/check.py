@@ -180,32 +180,30 @@ class _Page:
             yield _problem("PERSONAL", position, f"entry {position}: its personal fields were exchanged")
 
 
-_BOUND = ("sha256", "manifest_id", "watermark_id")
-"""What an "output" entry and its row in the manifest store must agree on, beside what of the row is hashed."""
+_BOUND = ("sha256", "manifest_id", "watermark_id", "manifest_digest")
+"""What an "output" entry and its row in the store must agree on, beside the digests in its field ``record``."""
+
+_ERASABLE = frozenset({"manifest_digest", "fingerprint", "thumbnail"})
 
 
 def _fits(row: Mapping[str, Json] | None, event: Mapping[str, Json]) -> bool:
     """Does an output's row say what its entry says?
 
-    Where its manifest is gone, thumbnail and fingerprint may be, too: it was erased, or somebody took them out, which
-    is looked at in the end. An "erase" entry must say so.
+    What an erasure takes may be gone together with the manifest; that an "erase" entry says so is looked at in the end.
     """
     if row is None or "manifest_digest" not in event:
         return row is None and "manifest_digest" not in event
-    said = {name: event.get(name) for name in _BOUND}
-    found = {name: row[name] for name in _BOUND}
-    if "manifest_digest" in row:
-        said["manifest_digest"], found["manifest_digest"] = event["manifest_digest"], row["manifest_digest"]
-    if "record" in event:  # entries of early versions hold the manifest's digest alone
-        said["record"], found["record"] = event["record"], row["record"]
-        if "manifest_digest" not in row and isinstance(event["record"], dict):
-            said["record"] = {name: row["record"].get(name) and digest for name, digest in event["record"].items()}
-    return said == found
+    record = event.get("record", {})  # entries of early versions hold the manifest's digest alone
+    if not isinstance(record, dict):
+        return False
+    gone = frozenset() if row["manifest_digest"] else {name for name in _ERASABLE if row[name] is None}
+    said = {**record, **{name: event.get(name) for name in _BOUND}}
+    return all(name in gone or row.get(name) == value for name, value in said.items())
 
 
 def _row_says(row: RowMapping) -> dict[str, Json]:
-    found = {name: row[name] for name in _BOUND} | {"record": digests_of(record_of(row))}
-    return found | {"manifest_digest": sha256(row["manifest"]).hexdigest()} if row["manifest"] else found
+    manifest = sha256(row["manifest"]).hexdigest() if row["manifest"] else None
+    return {**digests_of(record_of(row)), **{name: row[name] for name in _BOUND[:3]}, "manifest_digest": manifest}
 
 
 def _pages(connection: Connection) -> Iterator[_Page]:
@@ -223,7 +221,7 @@ def _pages(connection: Connection) -> Iterator[_Page]:
         outputs: dict[int, dict[str, Json]] = {}
         for row in connection.execute(_within(schema.output, "ledger_index", start, end)).mappings():
             outputs[row["ledger_index"]] = _row_says(row)
-        bare = {place for place, fields in outputs.items() if "manifest_digest" not in fields}
+        bare = {place for place, fields in outputs.items() if fields["manifest_digest"] is None}
         kept = connection.execute(_within(schema.personal, "position", start, end)).mappings()
         sealed = {row["position"]: digest_of(row) for row in kept}
         yield _Page(rows=rows, uses=uses, outputs=outputs, personal=sealed, bare=bare)

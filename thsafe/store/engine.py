@@ -149,12 +149,10 @@ def _open_for_reading(address: URL, path: Path) -> Engine:
     name = f"{path.absolute().as_uri()}?{'mode=ro' if written else 'immutable=1'}"
 
     def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(name, uri=True, timeout=failures.BUSY_SECONDS, check_same_thread=False)
-        connection.isolation_level = None
-        connection.text_factory = _readable
-        return connection
+        return sqlite3.connect(name, uri=True, timeout=failures.BUSY_SECONDS, check_same_thread=False)
 
     engine = create_engine(address, creator=connect)
+    event.listen(engine, "connect", _prepare_for_reading)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -181,10 +179,14 @@ def _readable(text: bytes) -> str:
     return text.decode("utf-8", "backslashreplace")
 
 
-def _prepare_sqlite_connection(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+def _prepare_for_reading(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     connection.text_factory = _readable
     # The driver must not begin transactions by itself: _begin_sqlite says which kind is wanted.
     connection.isolation_level = None
+
+
+def _prepare_sqlite_connection(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    _prepare_for_reading(connection, _entry)
     # SQLite does not wait here by itself: two programs that open a new database at once would fail.
     _patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"))
     for pragma in (

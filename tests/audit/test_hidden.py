@@ -17,7 +17,7 @@ from tests.audit.test_run import audit, codes, judgements
 from thsafe.audit import files, verify_pack
 from thsafe.audit.cases import cases_of
 from thsafe.audit.export import as_csv, as_json_lines, write_csv, write_json_lines
-from thsafe.audit.html import render_html, write_html
+from thsafe.audit.html import COLUMNS, render_html, write_html
 from thsafe.audit.model import FileState, Measurement, Verdict
 from thsafe.audit.oscal import as_oscal, write_oscal
 from thsafe.audit.pack import write_pack
@@ -119,15 +119,21 @@ def test_whether_a_rule_concerns_an_unlogged_job_is_not_guessed(house):
     assert judgements(permitted)["NY-396b"] is Verdict.FAIL
 
 
-def test_on_paper_only_exceptions_have_their_evidence(house):
-    for name in ("a.mp4", "b.mp4"):
-        house.publish(name, territories=["DE"])
-    house.change("a.mp4", credentials_intact=False, credentials_state="broken")
-    page = render_html(audit(house))
-    assert '<section class="output" id="output-1">' in page
-    assert '<section class="output clean" id="output-3">' in page
-    hidden = page.index(".output.clean details { display: none; }")
-    assert page.index("@media print") < hidden < page.index("@page {")
+def test_on_paper_of_many_outputs_only_the_exceptions_have_their_evidence(house):
+    house.publish("bad.mp4", territories=["DE"])
+    house.change("bad.mp4", credentials_intact=False, credentials_state="broken")
+    for number in range(COLUMNS - 1):
+        house.publish(f"{number}.mp4", territories=["DE"])
+    few = render_html(audit(house))
+    assert few.count('<section class="output" id=') == COLUMNS
+    assert "printed in short" not in few
+    house.publish("one-more.mp4", territories=["DE"])
+    many = render_html(audit(house))
+    assert '<section class="output" id="output-1">' in many
+    assert many.count('<section class="output clean" id=') == COLUMNS
+    assert "printed in short" in many
+    hidden = many.index(".output.clean details { display: none; }")
+    assert many.index("@media print") < hidden < many.index("@page {")
 
 
 ODD = (None, 5, True, "x", [], [[1]], {"a": 5})
